@@ -1,0 +1,57 @@
+# Every target makes what it needs first, on a machine that has make and python3 >= 3.11.
+# PYTHON=...  another Python for the virtual environment (make clean first, where there is one already)
+# ARGS=...    make test: pytest's arguments, and no coverage; make matrix: tools/matrix.py's
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check pyright matrix bench clean
+
+export PYTHON
+VENV := .venv
+BENCH := .venv-bench
+BIN := $(VENV)/bin
+COVERED := --cov=vkcache/core --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+
+help:
+	@echo "make demo    a small Django project on vkcache shows what the cache does"
+	@echo "make test    all tests, on servers of their own; the core covered to the last branch"
+	@echo "make check   ruff, mypy --strict, import-linter"
+	@echo "make pyright tests/typing under pyright as well (needs npm)"
+	@echo "make matrix  the tests on every Python, Django and server found here (ARGS=--list shows them)"
+	@echo "make bench   vkcache beside other cache backends, on one server"
+	@echo "make clean   removes everything that the others made"
+
+# A stamp for each set of extras, so that pip runs again only where pyproject.toml changed.
+$(VENV)/.has-%: pyproject.toml
+	@tools/venv $(VENV) -e '.[$*]'
+	@touch $@
+
+$(BENCH)/.has-peers: pyproject.toml bench/requirements.txt
+	@tools/venv $(BENCH) -e '.[django,embedded,memory]' -r bench/requirements.txt
+	@touch $@
+
+demo: $(VENV)/.has-django,embedded,memory
+	@$(BIN)/python examples/run_demo.py
+
+test: $(VENV)/.has-test
+	$(BIN)/python -m pytest $(or $(ARGS),$(COVERED))
+
+check: $(VENV)/.has-check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Apart from check, as it needs node and npm; the typing samples must read the same in both checkers.
+pyright: $(VENV)/.has-pyright
+	$(BIN)/pyright tests/typing
+
+matrix: $(VENV)/.has-test
+	$(BIN)/python tools/matrix.py $(ARGS)
+
+bench: $(BENCH)/.has-peers
+	$(BENCH)/bin/python bench/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(BENCH) .matrix build dist .coverage .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
