@@ -1,0 +1,94 @@
+"""The bare format: what a serializer wrote, what a compressor made of it, and nothing else.
+
+So django-redis, django-valkey, django-cachex and Django's own backend write and read. Nothing in a
+value says how to read it and nothing is signed: what is configured is tried in order.
+What may enter: how such a value is told from the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from vkcache.core.codec.compressors import NONE, Compressor
+from vkcache.core.codec.counters import is_number, read_number, write_int
+from vkcache.core.codec.faults import TooLarge, undecodable
+from vkcache.core.codec.serializers import Serializer
+from vkcache.core.codec.writing import deflated, dumped, within
+
+
+@frozen
+class Bare:
+    """Writes and reads values without an envelope; made by `codec`."""
+
+    serializers: tuple[Serializer, ...]
+    """The first writes, all are tried in reading."""
+    compressors: tuple[Compressor, ...]
+    """The first writes, all are tried in reading."""
+    max_value_size: int
+    compress_min: int
+
+    @property
+    def bound(self) -> bool:
+        """Never: a bare value is the same under every key."""
+        return False
+
+    @property
+    def runs_unsigned(self) -> bool:
+        """Whether whoever can write to the server can run code here."""
+        return not all(serializer.safe for serializer in self.serializers)
+
+    def encode(self, value: object, key: bytes = b"") -> bytes:  # noqa: ARG002  a codec's signature
+        """The bytes to store; *key* plays no part.
+
+        :raises Unencodable: the serializer does not carry *value*, or it is too large.
+        :raises InvalidArgument: an int of more than 4,300 digits.
+        """
+        if type(value) is int:
+            return write_int(value)
+        body = dumped(self.serializers[:1], value)[1]
+        within(self.max_value_size, body)
+        compressor = self.compressors[0]
+        if compressor is NONE or len(body) <= self.compress_min:
+            return body
+        return deflated(compressor, body)
+
+    def decode(self, data: bytes, key: bytes = b"") -> Any:
+        """The value stored as *data* under the wire key *key*.
+
+        :raises Undecodable: it can not be read, for whatever reason.
+        """
+        try:
+            if is_number(data):
+                return read_number(data)
+            return _load(self.serializers, self._inflated(data))
+        except Exception as error:
+            raise undecodable(error, key) from error
+
+    def rebind(self, data: bytes, old: bytes, new: bytes) -> bytes:  # noqa: ARG002  as Native's
+        """*data* itself: nothing in it depends on its key."""
+        return data
+
+    def _inflated(self, data: bytes) -> bytes:
+        for compressor in self.compressors:
+            if compressor.magic and not data.startswith(compressor.magic):
+                continue
+            try:
+                return compressor.inflate(data, self.max_value_size)
+            except TooLarge:
+                if compressor.magic:  # without a mark, it may never have been compressed
+                    raise
+            except Exception:
+                continue  # written before compression was switched on, or below its threshold
+        return NONE.inflate(data, self.max_value_size)
+
+
+def _load(serializers: tuple[Serializer, ...], body: bytes) -> Any:
+    """What the first of *serializers* reads that can; where none can, the error of the last."""
+    try:
+        return serializers[0].loads(body)
+    except Exception:
+        if len(serializers) == 1:
+            raise
+    return _load(serializers[1:], body)
