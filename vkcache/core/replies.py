@@ -1,0 +1,116 @@
+"""How replies are read: the decoders that several commands share, and the errors a server sends.
+
+What may enter: a decoder for the shape of a reply, not for one command. Decoders never perform IO.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vkcache.core.keyspace import as_text
+from vkcache.core.plan import Command, Features, Reply
+from vkcache.errors import AccessDenied, CacheError, KeyNotFound, OutOfMemory, ReplyError, WrongType
+
+
+class Fault(Exception):
+    """An error reply as it came, before it is known whose error it is."""
+
+
+_FAMILIES: dict[str, type[CacheError]] = {
+    "WRONGTYPE": WrongType,
+    "OOM": OutOfMemory,
+    "NOAUTH": AccessDenied,
+    "NOPERM": AccessDenied,
+    "WRONGPASS": AccessDenied,
+    "ERR no such key": KeyNotFound,
+}
+
+
+def error(fault: Fault, command: Command[Any]) -> CacheError:
+    """The error to raise for *fault*, with the keys of *command* and none of its values."""
+    # The server quotes the arguments of a command that it does not know: they may be values.
+    said = str(fault).partition(", with args beginning with")[0]
+    family = next((kind for start, kind in _FAMILIES.items() if said.startswith(start)), ReplyError)
+    keys = ", ".join(as_text(key) if isinstance(key, bytes) else str(key) for key in command.keys[:3])
+    name = command.verb.name.decode()
+    return family(f"{name} {keys}: {said}" if keys else f"{name}: {said}")
+
+
+def ok(reply: Reply) -> bool:
+    """True where the server said OK."""
+    return bool(reply == b"OK")
+
+
+def yes(_reply: Reply) -> bool:
+    """True, whatever the server did: the outcome that was asked for holds either way."""
+    return True
+
+
+def unread(reply: Reply) -> bytes | None:
+    """The stored bytes as they are; None for nil."""
+    return None if reply is None else bytes(reply)
+
+
+def truth(reply: Reply) -> bool:
+    """True for a number other than 0."""
+    return bool(reply)
+
+
+def falsehood(reply: Reply) -> bool:
+    """True for 0."""
+    return not reply
+
+
+def number(reply: Reply) -> int:
+    """The number that the server counted."""
+    return int(reply)
+
+
+def remaining_seconds(reply: Reply) -> int | None:
+    """PTTL's reply in seconds, rounded up; None where the key never expires; 0 where it is missing."""
+    left = remaining(reply)
+    return left if left is None else -(-left // 1000)
+
+
+def remaining(reply: Reply) -> int | None:
+    """PTTL's or EXPIRETIME's reply; None where the key never expires; 0 where it is missing."""
+    return None if reply == -1 else max(int(reply), 0)
+
+
+def kind(reply: Reply) -> str | None:
+    """TYPE's reply; None where the key is missing."""
+    return None if reply == b"none" else as_text(reply)
+
+
+def info(reply: Reply) -> dict[str, int | float | str]:
+    """INFO's reply: a row for every ``name:value`` line, numbers as numbers."""
+    lines = (line.partition(":") for line in as_text(reply or b"").splitlines() if not line.startswith("#"))
+    return {name: _number_or_text(text) for name, colon, text in lines if colon}
+
+
+def _number_or_text(text: str) -> int | float | str:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def features(reply: Reply) -> Features:
+    """HELLO's reply (https://valkey.io/commands/hello/): a flat list of names and values."""
+    said = dict(zip(reply[::2], reply[1::2], strict=True))
+    numbers = as_text(said[b"version"]).split(".")
+    return Features(as_text(said[b"server"]), tuple(int(part) for part in numbers if part.isdigit()))
+
+
+def executed(replies: list[Reply]) -> list[Reply]:
+    """The replies of the commands of a transaction, out of those to MULTI, to each of them, and to EXEC.
+
+    Where the server refused one of them nothing was executed: its error stands in every place.
+    """
+    *queued, results = replies
+    if isinstance(results, list):
+        return results
+    refusal = next((reply for reply in queued if isinstance(reply, Fault)), results)
+    return [refusal] * (len(queued) - 1)

@@ -1,0 +1,104 @@
+"""What every command of one cache shares: its first argument.
+
+What may enter: a choice that is made once for a cache and asked by more than one command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from vkcache.core.codec import Codec
+from vkcache.core.expiry import DEFAULT, Timeout, milliseconds
+from vkcache.core.keyspace import Keyspace, on_wire
+from vkcache.core.plan import Reply
+from vkcache.errors import Undecodable
+
+
+class Missing:
+    """The type of `MISSING`."""
+
+
+_EVERYDAY = 10**9  # seconds; below it a whole number needs no further check
+
+MISSING: Final = Missing()
+"""What a decoder answers where nothing readable is stored and the caller must know."""
+
+
+def ignore(_error: Undecodable) -> None:
+    """What a space does about an unreadable value where no shell counts them: nothing."""
+
+
+@frozen
+class Space:
+    """A cache's keys, values, and the defaults of its commands.
+
+    *unreadable* is told of every stored value that can not be read; it counts, or raises.
+    *default_marks*: further objects that mean `DEFAULT` as a time-out (Django has one of its own).
+    *page*: how many keys one SCAN asks for.
+    """
+
+    keyspace: Keyspace
+    codec: Codec
+    timeout: Timeout = 300
+    unreadable: Callable[[Undecodable], None] = ignore
+    page: int = 1000
+    default_marks: tuple[object, ...] = ()
+    _default_ms: int | None = field(init=False)
+
+    @_default_ms.default
+    def _default_milliseconds(self) -> int | None:
+        return None if self.timeout is DEFAULT else milliseconds(self.timeout)
+
+    def key(self, name: str, version: int | None = None) -> bytes:
+        """The key on the wire.
+
+        :raises InvalidKey: the key can not be sent.
+        """
+        return self.keyspace.wire(name, version)
+
+    def keys(self, names: tuple[str, ...], version: int | None = None) -> tuple[bytes, ...]:
+        wire = self.keyspace.wire
+        return tuple([wire(name, version) for name in names])
+
+    def pattern(self, pattern: str, version: int | None = None) -> bytes:
+        return on_wire(self.keyspace.pattern(pattern, version))
+
+    def means_default(self, timeout: Timeout) -> bool:
+        """Whether *timeout* stands for the cache's own."""
+        return timeout is DEFAULT or any(timeout is mark for mark in self.default_marks)
+
+    def lifetime(self, timeout: Timeout) -> int | None:
+        """*timeout* in milliseconds; None for ever; 0 or less where it has passed already.
+
+        :raises InvalidArgument: not a time-out.
+        """
+        if timeout is DEFAULT:
+            return self._default_ms
+        if type(timeout) is int and 0 < timeout < _EVERYDAY:
+            return timeout * 1000
+        return self._default_ms if self.means_default(timeout) else milliseconds(timeout)
+
+    def encode(self, value: object, key: bytes = b"") -> bytes:
+        """The bytes to store under *key*.
+
+        :raises Unencodable: the codec can not write the value.
+        """
+        return self.codec.encode(value, key)
+
+    def read(self, key: bytes, default: Any, reply: Reply) -> Any:
+        """The value that *reply* holds; *default* where it is nil or can not be read."""
+        if reply is None:
+            return default
+        try:
+            return self.codec.decode(reply, key)
+        except Undecodable as error:
+            self.unreadable(error)
+            return default
+
+    def value(self, key: bytes, default: Any = None) -> Callable[[Reply], Any]:
+        """The decoder of a reply that is one value."""
+        return partial(self.read, key, default)
