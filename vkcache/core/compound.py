@@ -1,0 +1,222 @@
+"""Plans of several steps: what one command of the server can not do.
+
+What may enter: a generator that asks with ``yield from``, and decides between its steps. It holds
+no connection and no clock; between two steps anything may happen on the server, and the plan says
+why that does no harm.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, TypeVar
+
+from vkcache.core import keys, lua, strings
+from vkcache.core.expiry import DEFAULT, Timeout
+from vkcache.core.keyspace import as_text, on_wire
+from vkcache.core.plan import COUNTED, Batch, Call, Command, Plan, Reply, Steps, Verb
+from vkcache.core.replies import truth, unread
+from vkcache.core.space import MISSING, Space
+from vkcache.errors import CacheError, InvalidArgument, KeyNotFound, NotCounter, WrongType
+
+T = TypeVar("T")
+
+MOVE = Verb(b"EVAL", COUNTED)
+
+
+def get_or_set(
+    space: Space,
+    key: str,
+    default: Any,
+    timeout: Timeout = DEFAULT,
+    version: int | None = None,
+    *,
+    lock_timeout: float | None = None,
+    stale_cache_timeout: float | None = None,
+) -> Steps[Any]:
+    """The value of *key*; where it is missing, *default*, or what calling it answers, which is stored.
+
+    A hit is one round trip. Where another caller stores first, its value is the answer
+    (Django's contract). What is stored and can not be read is replaced.
+
+    :raises InvalidArgument: *lock_timeout* or *stale_cache_timeout* is given: nothing computes
+        under a lock yet.
+    """
+    if lock_timeout is not None or stale_cache_timeout is not None:
+        raise InvalidArgument(
+            "get_or_set computes without a lock: leave lock_timeout= and stale_cache_timeout= out"
+        )
+    found = yield from strings.get(space, key, MISSING, version)
+    if found is not MISSING:
+        return found
+    value = (yield from Call(default)) if callable(default) else default
+    if (yield from strings.add(space, key, value, timeout, version)):
+        return value
+    found = yield from strings.get(space, key, MISSING, version)
+    if found is not MISSING:
+        return found
+    yield from strings.set(space, key, value, timeout, version)
+    return value
+
+
+def incr(
+    space: Space, key: str, delta: float = 1, version: int | None = None, *, ignore_key_check: bool = False
+) -> Steps[int | float]:
+    """The number at *key* after *delta* was added to it; its time to live stays.
+
+    One atomic round trip for integers of 64 bits. A float, or an integer beyond, is added here and
+    stored by compare-and-set, again where another caller was faster: nothing is lost.
+    *ignore_key_check*: a missing key counts as 0 and is created, without a time-out.
+
+    :raises KeyNotFound: nothing is stored there, or nothing readable.
+    :raises WrongType: the value or *delta* is not a number.
+    """
+    _checked(key, delta)
+    if isinstance(delta, int):
+        try:
+            return (yield from strings.incr(space, key, delta, version, ignore_key_check=ignore_key_check))
+        except NotCounter:
+            pass
+    while True:
+        stored = yield from strings.stored(space, key, version)
+        if stored is None and ignore_key_check:
+            ignore_key_check = False  # once: where errors are ignored, nothing is ever there nor stored
+            if (yield from strings.set(space, key, delta, None, version, nx=True)):
+                return delta
+            continue
+        total = _sum(space, key, stored, delta, version)
+        new = space.encode(total, space.key(key, version))
+        if stored is not None and (yield from strings.swap(space, key, stored, new, version)):
+            return total
+
+
+def _sum(space: Space, key: str, stored: bytes | None, delta: float, version: int | None) -> int | float:
+    value = space.read(space.key(key, version), MISSING, stored)
+    if value is MISSING:
+        raise KeyNotFound(f"{key!r}: nothing is stored there to count from; add() it first")
+    if not isinstance(value, (int, float)):
+        raise WrongType(f"{key!r} holds a {type(value).__name__}, to which nothing can be added")
+    try:
+        return value + delta
+    except OverflowError:
+        raise InvalidArgument(f"{key!r}: the sum is beyond what a float can hold; add an int") from None
+
+
+def decr(
+    space: Space, key: str, delta: float = 1, version: int | None = None, *, ignore_key_check: bool = False
+) -> Steps[int | float]:
+    """`incr` by -*delta*."""
+    return incr(space, key, -_checked(key, delta), version, ignore_key_check=ignore_key_check)
+
+
+def _checked(key: str, delta: float) -> float:
+    if not isinstance(delta, (int, float)):
+        raise WrongType(f"{key!r}: delta of type {type(delta).__name__}; give an int or a float")
+    return delta
+
+
+def rename(
+    space: Space,
+    src: str,
+    dst: str,
+    version: int | None = None,
+    *,
+    version_src: int | None = None,
+    version_dst: int | None = None,
+) -> Plan[bool]:
+    """True: what was at *src* is at *dst* now, with its time to live; what was at *dst* is gone.
+
+    :raises KeyNotFound: nothing is stored at *src*.
+    """
+    return _moved(
+        space, keys.rename(space, src, dst, version, version_src=version_src, version_dst=version_dst)
+    )
+
+
+def renamenx(
+    space: Space,
+    src: str,
+    dst: str,
+    version: int | None = None,
+    *,
+    version_src: int | None = None,
+    version_dst: int | None = None,
+) -> Plan[bool]:
+    """`rename` where nothing is stored at *dst*: True; else False, and nothing changes.
+
+    :raises KeyNotFound: nothing is stored at *src*.
+    """
+    return _moved(
+        space, keys.renamenx(space, src, dst, version, version_src=version_src, version_dst=version_dst)
+    )
+
+
+def incr_version(space: Space, key: str, delta: int = 1, version: int | None = None) -> Plan[int]:
+    """The version at which the value of *key* is found now: *version* + *delta*. Its time to live stays.
+
+    :raises KeyNotFound: nothing is stored there.
+    """
+    return _moved(space, keys.incr_version(space, key, delta, version))
+
+
+def decr_version(space: Space, key: str, delta: int = 1, version: int | None = None) -> Plan[int]:
+    """`incr_version` by -*delta*."""
+    return incr_version(space, key, -delta, version)
+
+
+def _moved(space: Space, rename: Command[T]) -> Plan[T]:
+    """*rename*, or where values are signed for their keys the plan that signs it for the new one."""
+    return _signed_anew(space, rename) if space.codec.bound else rename
+
+
+def _signed_anew(space: Space, rename: Command[T]) -> Steps[T]:
+    source, target = (bytes(key) for key in rename.keys if isinstance(key, bytes))
+    only_new = b"1" if rename.verb is keys.RENAMENX else b"0"
+    while True:
+        try:
+            stored = yield from Command(strings.GET, (source,), unread)
+        except WrongType:  # the members of a list, a set, a hash ... are not bound to its key
+            return (yield from rename)
+        if stored is None:
+            raise KeyNotFound(f"{as_text(source)!r}: nothing is stored there")
+        args = (lua.MOVE, 2, source, target, stored, space.codec.rebind(stored, source, target), only_new)
+        outcome = yield from Command(MOVE, args, partial(_outcome, source))
+        if outcome:
+            return rename.decode(outcome == 1)
+
+
+def _outcome(source: bytes, reply: Reply) -> int:
+    """MOVE's answer; where errors are ignored there may be none, and 0 would be tried again for ever."""
+    if reply is None:
+        raise KeyNotFound(f"{as_text(source)!r}: nothing readable is stored there")
+    return int(reply)
+
+
+def reinsert_keys(space: Space, *, itersize: int | None = None) -> Steps[int]:
+    """How many values of this cache, of all versions, are in today's format now; their times to live stay.
+
+    Safe while the site runs: a value that changes meanwhile is left as it was just written. What can
+    not be read is left too, and not counted.
+    """
+    match = on_wire(space.keyspace.pattern_of_all_versions())
+    return keys.each_page(space, match, partial(_reinserted, space), itersize, "string")
+
+
+def _reinserted(space: Space, wires: list[bytes]) -> Steps[int]:
+    own = tuple(wire for wire in wires if space.keyspace.owns(wire))
+    if not own:
+        return 0
+    replies = yield from Command(strings.MGET_SPREAD, own, list[bytes | None])
+    values = [(wire, old, space.read(wire, MISSING, old)) for wire, old in zip(own, replies, strict=False)]
+    readable = [
+        (wire, old, space.encode(new, wire)) for wire, old, new in values if old and new is not MISSING
+    ]
+    changed = tuple(
+        Command(strings.SWAP, (lua.SWAP, 1, wire, old, new), truth)
+        for wire, old, new in readable
+        if old != new
+    )
+    results = (yield from Batch(changed)) if changed else []
+    for result in results:
+        if isinstance(result, CacheError):
+            raise result
+    return len(readable) - results.count(False)

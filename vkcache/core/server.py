@@ -1,0 +1,27 @@
+"""Commands on a whole server: FLUSHDB, INFO (https://valkey.io/commands/#server).
+
+What may enter: one function a command of valkey's server group.
+"""
+
+from __future__ import annotations
+
+from vkcache.core.plan import NO_KEYS, Command, Verb
+from vkcache.core.replies import info as read_info
+from vkcache.core.replies import ok
+from vkcache.core.space import Space
+
+FLUSHDB = Verb(b"FLUSHDB", NO_KEYS, idempotent=True)
+INFO = Verb(b"INFO", NO_KEYS, readonly=True)
+
+
+def flush_db(_space: Space) -> Command[bool]:
+    """True: the whole database is empty, the keys of other caches and programs included."""
+    return Command(FLUSHDB, (), ok)
+
+
+def info(_space: Space, section: str | None = None) -> Command[dict[str, int | float | str]]:
+    """What the server says of itself, of one *section* or of the usual ones, a name and a value a row.
+
+    https://valkey.io/commands/info/
+    """
+    return Command(INFO, () if section is None else (section,), read_info)
