@@ -1,0 +1,222 @@
+"""How a core function becomes a method of every shell.
+
+A table (`shell.tables`) lists each core function once, as a *line*. To a type checker a line is a
+descriptor whose ``__get__`` answers, for each kind of shell, the method's exact signature. When a
+shell class is built, `Shell.__init_subclass__` replaces its lines by ordinary functions, so at run
+time there is no descriptor and no ``__getattr__`` between a caller and the core.
+
+What may enter: a kind of line, a kind of shell. Commands are named in `shell.tables` alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from types import FunctionType
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
+
+from vkcache.core.plan import Command, Pages, Plan
+from vkcache.core.space import Space
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+T = TypeVar("T")
+S = TypeVar("S")
+
+Function: TypeAlias = Callable[..., Any]
+"""A core function or a method; its exact signature is kept by the line that holds it."""
+
+
+class Slot(Generic[T]):
+    """Where a queued command's result will be once its pipeline has run."""
+
+    __slots__ = ("value",)
+
+    value: T
+
+
+class Line:
+    """A line of a table: a core function, and by its class the way in which shells carry it out."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def queued(self) -> Function | None:
+        """The function that makes one command of this line, for a pipeline; None where it takes more."""
+        return None
+
+    def refused(self, owner: type) -> AttributeError:
+        """The error of asking a shell for a method that it can not have."""
+        return AttributeError(
+            f"{owner.__name__} has no {self.name}(): it takes more than one step; call it on the cache"
+        )
+
+
+class command(Line, Generic[P, T]):  # reads as a word of the table
+    """One command: its result, a coroutine of it, or a slot for it."""
+
+    def __init__(self, function: Callable[Concatenate[Space, P], Command[T]]) -> None:
+        super().__init__(function)
+
+    def queued(self) -> Function | None:
+        return self.function
+
+    @overload
+    def __get__(self, shell: Sync, owner: type) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, shell: Async, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    @overload
+    def __get__(self, shell: Queue, owner: type) -> Callable[P, Slot[T]]: ...
+    @overload
+    def __get__(self, shell: None, owner: type) -> Function: ...
+    def __get__(self, shell: object, owner: type) -> Any:
+        raise self.refused(owner)
+
+
+class plan(Line, Generic[P, T]):
+    """A plan of several steps: its result, or a coroutine of it. A pipeline does not have it."""
+
+    def __init__(self, function: Callable[Concatenate[Space, P], Plan[T]]) -> None:
+        super().__init__(function)
+
+    @overload
+    def __get__(self, shell: Sync, owner: type) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, shell: Async, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    @overload
+    def __get__(self, shell: None, owner: type) -> Function: ...
+    def __get__(self, shell: object, owner: type) -> Any:
+        raise self.refused(owner)
+
+
+class either(Line, Generic[P, T, Q, S]):
+    """A plan where a shell can take several steps, and the one command of it that a pipeline can queue."""
+
+    def __init__(
+        self,
+        function: Callable[Concatenate[Space, P], Plan[T]],
+        queue: Callable[Concatenate[Space, Q], Command[S]],
+    ) -> None:
+        super().__init__(function)
+        self.queue = queue
+
+    def queued(self) -> Function | None:
+        return self.queue
+
+    @overload
+    def __get__(self, shell: Sync, owner: type) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, shell: Async, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    @overload
+    def __get__(self, shell: Queue, owner: type) -> Callable[Q, Slot[S]]: ...
+    @overload
+    def __get__(self, shell: None, owner: type) -> Function: ...
+    def __get__(self, shell: object, owner: type) -> Any:
+        raise self.refused(owner)
+
+
+class stream(Line, Generic[P, T]):
+    """Pages of items: an iterator, or an async iterator, over the items."""
+
+    def __init__(self, function: Callable[Concatenate[Space, P], Pages[T]]) -> None:
+        super().__init__(function)
+
+    @overload
+    def __get__(self, shell: Sync, owner: type) -> Callable[P, Iterator[T]]: ...
+    @overload
+    def __get__(self, shell: Async, owner: type) -> Callable[P, AsyncIterator[T]]: ...
+    @overload
+    def __get__(self, shell: None, owner: type) -> Function: ...
+    def __get__(self, shell: object, owner: type) -> Any:
+        raise self.refused(owner)
+
+
+class awaited(Line, Generic[P, T]):
+    """The a-prefixed sibling of a command or plan, for a shell that has both."""
+
+    def __init__(self, function: Callable[Concatenate[Space, P], Plan[T]]) -> None:
+        super().__init__(function)
+
+    @overload
+    def __get__(self, shell: Sync, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    @overload
+    def __get__(self, shell: None, owner: type) -> Function: ...
+    def __get__(self, shell: object, owner: type) -> Any:
+        raise self.refused(owner)
+
+
+class awaited_stream(Line, Generic[P, T]):
+    """The a-prefixed sibling of a stream, for a shell that has both."""
+
+    def __init__(self, function: Callable[Concatenate[Space, P], Pages[T]]) -> None:
+        super().__init__(function)
+
+    @overload
+    def __get__(self, shell: Sync, owner: type) -> Callable[P, AsyncIterator[T]]: ...
+    @overload
+    def __get__(self, shell: None, owner: type) -> Function: ...
+    def __get__(self, shell: object, owner: type) -> Any:
+        raise self.refused(owner)
+
+
+class Shell:
+    """What carries plans out. A subclass says in *forms* how each kind of line becomes a method."""
+
+    space: Space
+    forms: ClassVar[dict[type[Line], Callable[[Function], Function]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in dir(cls):
+            line = inspect.getattr_static(cls, name)
+            if isinstance(line, Line) and (form := cls.forms.get(type(line))):
+                function = cls.carried(line)
+                if function is not None:
+                    setattr(cls, name, _method(form(function), function, name, cls))
+
+    @classmethod
+    def carried(cls, line: Line) -> Function | None:
+        """The core function that this kind of shell carries out for *line*; None: it can not."""
+        return line.function
+
+
+class Sync(Shell):
+    """A shell whose methods answer the result."""
+
+
+class Async(Shell):
+    """A shell whose methods answer a coroutine of the result."""
+
+
+class Queue(Shell):
+    """A shell whose methods answer a slot, which is filled when the queue has run."""
+
+    @classmethod
+    def carried(cls, line: Line) -> Function | None:
+        return line.queued()
+
+
+def _method(method: Function, function: Function, name: str, owner: type) -> Function:
+    """*method*, with all that tools and tracebacks show of *function*."""
+    assert isinstance(method, FunctionType)
+    method.__code__ = method.__code__.replace(co_name=name, co_qualname=f"{owner.__name__}.{name}")
+    method.__name__, method.__qualname__ = name, f"{owner.__name__}.{name}"
+    method.__doc__, method.__module__ = function.__doc__, owner.__module__
+    method.__dict__["__wrapped__"] = function
+    method.__dict__["__signature__"] = signature = _signature(function)
+    method.__annotations__ = {
+        key: value
+        for key, value in function.__annotations__.items()
+        if key in signature.parameters or key == "return"
+    }
+    return method
+
+
+def _signature(function: Function) -> inspect.Signature:
+    """*function*'s signature with ``self`` in the place of its space."""
+    signature = inspect.signature(function)
+    myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return signature.replace(parameters=[myself, *list(signature.parameters.values())[1:]])

@@ -1,0 +1,54 @@
+"""Carrying plans out. The functions here are the only ones that drive a plan's steps.
+
+What may enter: nothing but drivers. What a step means is its shell's business, which passes it in
+as *perform*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, TypeVar
+
+from vkcache.core.plan import Page, Pages, Plan, Step
+
+T = TypeVar("T")
+Y = TypeVar("Y")
+
+
+def run(plan: Plan[T], perform: Callable[[Step[Any]], Any]) -> T:
+    """The result of *plan*, whose steps are carried out one after the other by *perform*.
+
+    An error of a step is raised inside the plan, at the ``yield`` that asked for it.
+    """
+    steps = iter(plan)
+    try:
+        step = next(steps)
+        while True:
+            step = _next(steps, step, perform)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def stream(pages: Pages[T], perform: Callable[[Step[Any]], Any]) -> Iterator[T]:
+    """The items of *pages*, a round trip at a time, as they are asked for."""
+    try:
+        step = next(pages)
+        while True:
+            if isinstance(step, Page):
+                yield from step.items
+                step = next(pages)
+            else:
+                step = _next(pages, step, perform)
+    except StopIteration:
+        return
+    finally:
+        pages.close()
+
+
+def _next(steps: Generator[Y, Any, Any], step: Step[Any], perform: Callable[[Step[Any]], Any]) -> Y:
+    try:
+        result = perform(step)
+    except Exception as error:
+        return steps.throw(error)
+    return steps.send(result)

@@ -1,0 +1,121 @@
+"""The index of all methods: every core function once, its a-prefixed sibling on the line below.
+
+What may enter: lines. An alias is a line too.
+"""
+
+from __future__ import annotations
+
+from vkcache.core import compound, keys, server, strings
+from vkcache.shell.binding import awaited, awaited_stream, command, either, plan, stream
+
+
+class Strings:
+    """Commands on values."""
+
+    get = command(strings.get)
+    set = command(strings.set)
+    add = command(strings.add)
+    get_many = plan(strings.get_many)
+    mget = plan(strings.mget)
+    set_many = plan(strings.set_many)
+    mset = plan(strings.mset)
+    get_or_set = plan(compound.get_or_set)
+    incr = either(compound.incr, strings.incr)
+    decr = either(compound.decr, strings.decr)
+
+
+class AwaitedStrings:
+    """Commands on values, awaited."""
+
+    aget = awaited(strings.get)
+    aset = awaited(strings.set)
+    aadd = awaited(strings.add)
+    aget_many = awaited(strings.get_many)
+    amget = awaited(strings.mget)
+    aset_many = awaited(strings.set_many)
+    amset = awaited(strings.mset)
+    aget_or_set = awaited(compound.get_or_set)
+    aincr = awaited(compound.incr)
+    adecr = awaited(compound.decr)
+
+
+class Keys:
+    """Commands on keys of any kind."""
+
+    delete = command(keys.delete)
+    delete_many = plan(keys.delete_many)
+    has_key = command(keys.has_key)
+    touch = command(keys.touch)
+    expire = command(keys.expire)
+    pexpire = command(keys.pexpire)
+    expire_at = command(keys.expire_at)
+    pexpire_at = command(keys.pexpire_at)
+    expireat = command(keys.expire_at)
+    pexpireat = command(keys.pexpire_at)
+    expiretime = command(keys.expiretime)
+    persist = command(keys.persist)
+    ttl = command(keys.ttl)
+    pttl = command(keys.pttl)
+    type = command(keys.type)
+    rename = either(compound.rename, keys.rename)
+    renamenx = either(compound.renamenx, keys.renamenx)
+    incr_version = either(compound.incr_version, keys.incr_version)
+    decr_version = either(compound.decr_version, keys.decr_version)
+    scan = plan(keys.scan)
+    iter_keys = stream(keys.iter_keys)
+    keys = plan(keys.keys)  # last: from here on the name is the method, no longer the module
+
+
+class AwaitedKeys:
+    """Commands on keys of any kind, awaited."""
+
+    adelete = awaited(keys.delete)
+    adelete_many = awaited(keys.delete_many)
+    ahas_key = awaited(keys.has_key)
+    atouch = awaited(keys.touch)
+    aexpire = awaited(keys.expire)
+    apexpire = awaited(keys.pexpire)
+    aexpire_at = awaited(keys.expire_at)
+    apexpire_at = awaited(keys.pexpire_at)
+    aexpireat = awaited(keys.expire_at)
+    apexpireat = awaited(keys.pexpire_at)
+    aexpiretime = awaited(keys.expiretime)
+    apersist = awaited(keys.persist)
+    attl = awaited(keys.ttl)
+    apttl = awaited(keys.pttl)
+    atype = awaited(keys.type)
+    arename = awaited(compound.rename)
+    arenamenx = awaited(compound.renamenx)
+    aincr_version = awaited(compound.incr_version)
+    adecr_version = awaited(compound.decr_version)
+    ascan = awaited(keys.scan)
+    aiter_keys = awaited_stream(keys.iter_keys)
+    akeys = awaited(keys.keys)
+
+
+class Whole:
+    """What works on all keys of a cache, or on its server."""
+
+    delete_pattern = plan(keys.delete_pattern)
+    clear = plan(keys.clear)
+    reinsert_keys = plan(compound.reinsert_keys)
+    flush_db = plan(server.flush_db)
+    info = plan(server.info)
+
+
+class AwaitedWhole:
+    """What works on all keys of a cache, or on its server, awaited."""
+
+    adelete_pattern = awaited(keys.delete_pattern)
+    aclear = awaited(keys.clear)
+    areinsert_keys = awaited(compound.reinsert_keys)
+    aflush_db = awaited(server.flush_db)
+    ainfo = awaited(server.info)
+
+
+class Commands(Strings, Keys, Whole):
+    """Every method that a shell has for a cache's contents."""
+
+
+class AwaitedCommands(AwaitedStrings, AwaitedKeys, AwaitedWhole):
+    """The a-prefixed sibling of every one of them."""
