@@ -1,0 +1,107 @@
+"""No server: an engine in this process (fakeredis in its Valkey flavour) answers the same bytes.
+
+For tests, demos and programs of one process: nothing is shared with another process, and a fork
+takes a copy along.
+
+What may enter: what makes the engine look like a connection, and the one command that it lacks.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from vkcache.core.plan import Features, Reply
+from vkcache.core.replies import Fault
+from vkcache.errors import Misconfigured, Unreachable
+
+if TYPE_CHECKING:
+    import valkey
+    import valkey.asyncio
+    from fakeredis import FakeServer
+
+_VERSION = (9, 1)
+
+
+@functools.cache
+def engine(name: str) -> FakeServer:  # noqa: ARG001  # what the cache of functools goes by
+    """The engine *name* of this process; whoever names it shares it.
+
+    :raises Misconfigured: fakeredis is not installed.
+    """
+    try:
+        from fakeredis import FakeServer
+    except ImportError:
+        raise Misconfigured("memory:// needs fakeredis: pip install vkcache[memory]") from None
+    return FakeServer(version=_VERSION, server_type="valkey")
+
+
+def opener(name: str) -> Callable[[], MemoryConnection]:
+    """The function that opens one more connection to the engine *name*."""
+    server = engine(name)
+    return lambda: MemoryConnection(server)
+
+
+class MemoryConnection:
+    """A connection to an engine; see `shell.wire.connection.Connection`."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.features = Features("valkey", _VERSION)
+        self.used = time.monotonic()
+        self.generation = 0
+        self.sent = True
+        self._socket = _socket_class()(server)
+
+    def exchange(self, payload: bytes, count: int) -> list[Reply]:
+        self._socket.sendall(payload)
+        replies = self._socket.responses
+        if replies.qsize() != count:
+            raise Unreachable(f"the engine answered {replies.qsize()} of {count} requests")
+        return [replies.get_nowait() for _ in range(count)]
+
+    def alive(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@functools.cache
+def _socket_class() -> Callable[[FakeServer], Any]:
+    import valkey
+    from fakeredis._commands import command
+    from fakeredis._socket import FakeSocket
+
+    class Socket(FakeSocket):
+        """The engine's end of a connection, whose errors keep the text that a server would send."""
+
+        def __init__(self, server: FakeServer) -> None:
+            super().__init__(server, 0, None, valkey.Valkey)
+
+        def _decode_error(self, error: Any) -> Fault:  # type: ignore[override]  # read by us alone
+            return Fault(error.value)
+
+        @command(name="INFO", fixed=(), repeat=(bytes,))
+        def info(self, *_sections: bytes) -> bytes:
+            version = ".".join(str(part) for part in (*_VERSION, 0))
+            return f"# Server\r\nserver_name:memory\r\nvalkey_version:{version}\r\n".encode()
+
+    return Socket
+
+
+def raw_client(name: str) -> valkey.Valkey:
+    """A client of valkey-py's over the engine *name*."""
+    from fakeredis import FakeValkey
+
+    client: valkey.Valkey = FakeValkey(server=engine(name))
+    return client
+
+
+def raw_async_client(name: str) -> valkey.asyncio.Valkey:
+    """The same for asyncio."""
+    from fakeredis import FakeAsyncValkey
+
+    client: valkey.asyncio.Valkey = FakeAsyncValkey(server=engine(name))
+    return client

@@ -1,0 +1,124 @@
+"""All steps go to one server.
+
+What may enter: the life of a request on its way to one server and back, whatever carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import libvalkey
+
+from vkcache.core.plan import Command, Features, Reply
+from vkcache.core.replies import executed
+from vkcache.errors import TimedOut, Unreachable
+from vkcache.shell.wire.connection import Connection
+from vkcache.shell.wire.pool import Pool
+
+_BROKEN = (OSError, libvalkey.ProtocolError)
+
+
+class Nodes(Protocol):
+    """Where the steps of a plan go. An error reply is a `Fault` in its command's place."""
+
+    def ask(self, command: Command[Any]) -> Reply:
+        """The reply to *command*.
+
+        :raises Unreachable: there is none.
+        """
+        ...
+
+    def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        """The replies to independent *commands*, in their order; one round trip a node."""
+        ...
+
+    def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        """The replies to *commands*, which are carried out together or not at all."""
+        ...
+
+    def features(self) -> Features:
+        """What the server can do."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections; the next step opens new ones."""
+        ...
+
+
+class Single:
+    """One server, over a pool of connections."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        *,
+        limit: int,
+        patience: float | None,
+        place: str,
+        check_after: float = 0,
+    ) -> None:
+        self._pool = Pool(connect, limit, patience, check_after)
+        self._place = place
+
+    def ask(self, command: Command[Any]) -> Reply:
+        verb = command.verb
+        payload = libvalkey.pack_command((verb.name, *command.args))
+        return self._exchange(payload, 1, repeatable=verb.readonly or verb.idempotent, whole=True)[0]
+
+    def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        repeatable = all(command.verb.repeatable for command in commands)
+        count = len(commands)
+        return self._exchange(_packed(commands), count, repeatable=repeatable, whole=count == 1)
+
+    def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        payload = b"".join((_MULTI, _packed(commands), _EXEC))
+        return executed(self._exchange(payload, len(commands) + 2, repeatable=False, whole=True))
+
+    def features(self) -> Features:
+        connection = self._pool.take()
+        self._pool.give(connection)
+        return connection.features
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _exchange(
+        self, payload: bytes, count: int, *, repeatable: bool, whole: bool, last: bool = False
+    ) -> list[Reply]:
+        """The replies; over a new connection where the server has closed an old one, as after a restart.
+
+        *whole*: nothing of the payload is carried out before all of it has arrived.
+        """
+        pool = self._pool
+        connection = pool.take()
+        try:
+            replies = connection.exchange(payload, count)
+        except _BROKEN as error:
+            pool.drop(connection)
+            maybe_executed = connection.sent or not whole
+            if isinstance(error, ConnectionError) and not last and (repeatable or not maybe_executed):
+                pool.drop_idle()
+                return self._exchange(payload, count, repeatable=repeatable, whole=whole, last=True)
+            raise self._unreachable(error, maybe_executed) from error
+        except BaseException:
+            pool.drop(connection)  # its reply is still to come
+            raise
+        pool.give(connection)
+        return replies
+
+    def _unreachable(self, error: Exception, maybe_executed: bool) -> Unreachable:
+        if isinstance(error, (TimeoutError, BlockingIOError)):
+            problem: Unreachable = TimedOut(f"{self._place}: no answer within socket_timeout")
+        else:
+            problem = Unreachable(f"{self._place}: {error}")
+        problem.maybe_executed = maybe_executed
+        return problem
+
+
+_MULTI = libvalkey.pack_command((b"MULTI",))
+_EXEC = libvalkey.pack_command((b"EXEC",))
+
+
+def _packed(commands: Sequence[Command[Any]]) -> bytes:
+    return b"".join([libvalkey.pack_command((command.verb.name, *command.args)) for command in commands])
