@@ -1,0 +1,162 @@
+"""The CACHES backend: a Django cache whose methods are the core's commands.
+
+What may enter: what Django's cache contract asks beside the commands. Nothing here knows a command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import valkey
+import valkey.asyncio
+from asgiref.sync import sync_to_async
+from attrs import frozen
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+
+from vkcache.core.keyspace import RAW, Keyspace
+from vkcache.core.space import Space
+from vkcache.django.sites import Site, site
+from vkcache.django.util import NoCompressor, WholeCodec
+from vkcache.shell.binding import Function, awaited, awaited_stream
+from vkcache.shell.client import Carrier
+from vkcache.shell.nodes.choosing import raw_async_client, raw_client
+from vkcache.shell.run import run
+from vkcache.shell.run import stream as run_stream
+from vkcache.shell.tables import AwaitedCommands, Commands
+
+_AT_ONCE = 100  # items of an iteration that one visit to the thread brings
+_memcached_would_refuse = re.compile(r"[\x00-\x20\x7f]").search
+
+
+def _of_awaited(function: Function) -> Function:
+    def carry(self: Carrier, args: Any, kwargs: Any) -> Any:
+        return run(function(self.space, *args, **kwargs), self._door.perform)
+
+    async def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Any:
+        return await sync_to_async(carry)(self, args, kwargs)
+
+    return method
+
+
+def _of_awaited_stream(function: Function) -> Function:
+    async def method(self: Carrier, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        items = run_stream(function(self.space, *args, **kwargs), self._door.perform)
+        while some := await sync_to_async(_some)(items):
+            for item in some:
+                yield item
+
+    return method
+
+
+def _some(items: Iterator[Any]) -> list[Any]:
+    return list(islice(items, _AT_ONCE))
+
+
+class Both(Carrier):
+    """A shell whose every method has an a-prefixed sibling, which runs in Django's thread for such calls."""
+
+    forms = {**Carrier.forms, awaited: _of_awaited, awaited_stream: _of_awaited_stream}  # noqa: RUF012
+
+
+class RawCache(Commands, AwaitedCommands, Both):
+    """The commands of a cache on keys that are ready made (``cache.make_and_validate_key("k")``)."""
+
+    def __init__(self, of: ValkeyCache) -> None:
+        self._door = of._door
+        self.space = of.space_over(RAW)
+
+
+@frozen
+class Parts:
+    """What ``cache.client`` answers: one after the other, the two make the bytes that this cache stores."""
+
+    _serializer: WholeCodec
+    _compressor: NoCompressor
+
+
+class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
+    """``"BACKEND": "vkcache.django.ValkeyCache"``: Django's cache contract, and the commands beyond it.
+
+    :raises ImproperlyConfigured: a setting is unknown, or has a value that it can not have.
+    """
+
+    def __init__(self, location: str | Sequence[str], params: Mapping[str, Any]) -> None:
+        super().__init__(params)
+        self._site: Site = site(location, params)
+        self._door = self._site.door
+        settings = self._site.settings
+        self.space = self.space_over(
+            Keyspace(
+                self.key_prefix,
+                self.version,
+                self._key_function(settings.key_function),
+                settings.reverse_key_function,
+                self._key_check(),
+            )
+        )
+
+    def space_over(self, keyspace: Keyspace) -> Space:
+        """This cache's space over other keys."""
+        return Space(
+            keyspace=keyspace,
+            codec=self._site.codec,
+            timeout=self._site.timeout,
+            unreadable=self._site.unreadable,
+            page=self._site.settings.scan_itersize,
+            default_marks=(DEFAULT_TIMEOUT,),
+        )
+
+    def _key_function(
+        self, of_settings: Callable[[str, str, int], str] | None
+    ) -> Callable[[str, str, int], str] | None:
+        """KEY_FUNCTION, or a subclass's own ``make_key`` (Django lets one override it)."""
+        if type(self).make_key is ValkeyCache.make_key:
+            return of_settings
+        return lambda key, _prefix, version: self.make_key(key, version)
+
+    def _key_check(self) -> Callable[[str], None]:
+        """Django's `validate_key`, called at once only for the keys that its default has a warning for."""
+        if type(self).validate_key is not BaseCache.validate_key:
+            validate: Callable[[str], None] = self.validate_key
+            return validate
+
+        def check(key: str) -> None:
+            if len(key) > 250 or _memcached_would_refuse(key):
+                self.validate_key(key)
+
+        return check
+
+    @property
+    def unreadable(self) -> int:
+        """How many stored values this process could not read so far; each counted as missing."""
+        return self._site.unreadable.count
+
+    @property
+    def client(self) -> Parts:
+        """A serializer and a compressor, under the names that django-valkey documents."""
+        return Parts(WholeCodec(self._site.codec), NoCompressor())
+
+    @property
+    def _cache(self) -> RawCache:
+        return RawCache(self)
+
+    def get_client(self, key: str | None = None, *, write: bool = False) -> valkey.Valkey:  # noqa: ARG002  # one server
+        """valkey-py's client for the server of *key*, over connections of its own; keys and values raw."""
+        return raw_client(self._site.settings)
+
+    async def get_async_client(
+        self,
+        key: str | None = None,  # noqa: ARG002  # one server
+        *,
+        write: bool = False,  # noqa: ARG002
+    ) -> valkey.asyncio.Valkey:
+        """The same for asyncio. The caller closes it (``await client.aclose()``)."""
+        return raw_async_client(self._site.settings)
+
+    def close(self, **_kwargs: Any) -> None:
+        """Called at the end of every request; connections stay open unless ``close_connection`` is set."""
+        if self._site.settings.close_connection:
+            super().close()
