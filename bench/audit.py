@@ -1,0 +1,79 @@
+"""What was really sent: the server itself tells which commands a call made it run.
+
+So a result can be judged: who sends one command and who a hundred, whether every value got its expiry, and
+whether the floor sends the same bytes as vkcache.
+
+What may enter: a fact about a call that is read from the server.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from floor import BareSocket
+from libvalkey import pack_command
+from suite import Address
+
+MARK = "between two calls"
+
+
+class Monitor:
+    """A connection in MONITOR mode, another one to mark where a call ended."""
+
+    def __init__(self, address: Address) -> None:
+        self._marker = BareSocket(address)
+        watcher = socket.create_connection(address)
+        watcher.sendall(pack_command(("MONITOR",)))
+        self._lines = watcher.makefile("r", encoding="utf-8")
+        self._lines.readline()
+
+    def during(self, call: Callable[[], object]) -> tuple[object, list[str]]:
+        """The call's result, and the commands that ran meanwhile as text, unprintable bytes escaped."""
+        self._until_mark()
+        result = call()
+        return result, self._until_mark()
+
+    def _until_mark(self) -> list[str]:
+        self._marker.ask(pack_command(("ECHO", MARK)))
+        commands = []
+        while MARK not in (line := self._lines.readline()):
+            commands.append(line.split("] ", 1)[1].strip())
+        return commands
+
+
+def summary(commands: Sequence[str]) -> str:
+    """The names in order, repeated ones counted: ``MULTI, 100 x SET, EXEC``."""
+    names = [command.split(" ", 1)[0].strip('"').upper() for command in commands]
+    counted = [(name, len(list(group))) for name, group in groupby(names)]
+    return ", ".join(name if times == 1 else f"{times} x {name}" for name, times in counted)
+
+
+def without_prefix(commands: Sequence[str], prefix: str) -> list[str]:
+    """The same commands for comparison, names of commands in one case and keys without the prefix."""
+    bare = [command.replace(f'"{prefix}:', '":') for command in commands]
+    return [f"{name.upper()} {rest}" for name, _, rest in (command.partition(" ") for command in bare)]
+
+
+def never_expiring(address: Address) -> list[str]:
+    """The keys on the server that have no expiry; a fair run leaves none."""
+    wire = BareSocket(address)
+    keys: list[bytes] = wire.ask(pack_command(("KEYS", "*")))
+    return [key.decode() for key in keys if wire.ask(pack_command(("PTTL", key))) == -1]
+
+
+class ServerFacts(NamedTuple):
+    """*version* is the server's name and version: ``Valkey 9.1.2``."""
+
+    version: str
+    pid: int
+
+
+def server_facts(address: Address) -> ServerFacts:
+    """What the server says about itself."""
+    told: bytes = BareSocket(address).ask(pack_command(("INFO", "server")))
+    facts = dict(line.partition(":")[::2] for line in told.decode().splitlines())
+    name = "valkey" if "valkey_version" in facts else "redis"
+    return ServerFacts(f"{name.title()} {facts[f'{name}_version']}", int(facts["process_id"]))

@@ -1,0 +1,103 @@
+"""The sync contenders and what is asked of them.
+
+What may enter: a cache and its recommended settings, a measure of the sync suite, a target. A package is
+imported by the contender that needs it and when it is opened, so that a missing one costs only its own row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Protocol, cast
+
+from floor import floor, strict_floor
+from payload import NAME, NAMES, PEOPLE, TIMEOUT, VALUE
+from suite import Address, Calls, Contender, Measure, Suite, Target
+
+
+class Cache(Protocol):
+    """What the contenders have in common: Django's cache interface."""
+
+    def get(self, key: str) -> object: ...
+    def set(self, key: str, value: object, timeout: float) -> object: ...
+    def get_many(self, keys: Iterable[str]) -> object: ...
+    def set_many(self, data: Mapping[str, object], timeout: float) -> object: ...
+
+
+def calls_of(cache: Cache) -> Calls:
+    return {
+        "get": partial(cache.get, NAME),
+        "set": partial(cache.set, NAME, VALUE, TIMEOUT),
+        "get_many": partial(cache.get_many, NAMES),
+        "set_many": partial(cache.set_many, PEOPLE, TIMEOUT),
+    }
+
+
+def vkcache_client(address: Address, prefix: str) -> Calls:
+    from vkcache.shell import Client
+
+    return calls_of(cast(Cache, Client(address.url("valkey"), prefix=prefix, timeout=TIMEOUT)))
+
+
+DJANGO = "django.core.cache.backends"
+DJANGO_BACKENDS = {
+    "vkcache in Django": ("vkcache.django.ValkeyCache", "valkey"),
+    "Django RedisCache": (f"{DJANGO}.redis.RedisCache", "redis"),
+    "django-redis": ("django_redis.cache.RedisCache", "redis"),
+    "django-valkey": ("django_valkey.cache.ValkeyCache", "valkey"),
+}
+"""Backend and URL scheme; each with its default serializer and the C parser that its driver takes."""
+
+
+def _configure_django(address: Address) -> None:
+    from django.conf import settings
+
+    if settings.configured:
+        return
+    caches: dict[str, dict[str, Any]] = {"default": {"BACKEND": f"{DJANGO}.dummy.DummyCache"}}
+    for contender in CONTENDERS:
+        if contender.name in DJANGO_BACKENDS:
+            backend, scheme = DJANGO_BACKENDS[contender.name]
+            caches[contender.prefix] = {
+                "BACKEND": backend,
+                "LOCATION": address.url(scheme),
+                "KEY_PREFIX": contender.prefix,
+                "TIMEOUT": TIMEOUT,
+            }
+    settings.configure(SECRET_KEY="benchmark", CACHES=caches, USE_TZ=True)
+
+
+def django_cache(address: Address, prefix: str) -> Calls:
+    """Through ``caches[alias]``; the alias of a contender is its prefix."""
+    _configure_django(address)
+    from django.core.cache import caches
+
+    return calls_of(cast(Cache, caches[prefix]))
+
+
+FLOOR, STRICT_FLOOR, PEER = "floor", "floor, bytes ready", "django-valkey"
+
+CONTENDERS = (
+    Contender(STRICT_FLOOR, strict_floor),
+    Contender(FLOOR, floor),
+    Contender("vkcache", vkcache_client, subject=True),
+    Contender("vkcache in Django", django_cache, subject=True),
+    Contender("Django RedisCache", django_cache),
+    Contender("django-redis", django_cache),
+    Contender(PEER, django_cache),
+)
+
+
+def _equals(expected: object) -> Callable[[object], bool]:
+    return lambda answer: answer == expected
+
+
+MEASURES = (
+    Measure("set", "set, with a time-out", 200, None, (Target(FLOOR, 1.35), Target(PEER, 0.70))),
+    Measure("get", "get, a hit", 200, _equals(VALUE), (Target(FLOOR, 1.35), Target(PEER, 0.70))),
+    Measure("set_many", "set_many of 100", 20, None, (Target(FLOOR, 2.0), Target(PEER, 0.40))),
+    Measure("get_many", "get_many of 100", 20, _equals(PEOPLE), (Target(FLOOR, 1.8), Target(PEER, 0.40))),
+)
+"""A set stands before the get that reads what it wrote."""
+
+SYNC = Suite("sync", MEASURES, CONTENDERS, baselines=(FLOOR, STRICT_FLOOR, PEER))

@@ -1,0 +1,103 @@
+"""The floor: what a call costs when nothing but the wire and the value's own encoding is paid for.
+
+A blocking socket sends the very bytes that vkcache sends and decodes the same reply to the same value
+with the same C code (libvalkey, msgpack). It knows its keys beforehand, has no pool, no errors, no
+time-outs, no reconnect. `audit` checks in every run that the bytes are the same.
+
+What may enter: the bytes of one more measure.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, TypeAlias
+
+from libvalkey import Reader, pack_command
+from msgpack import packb, unpackb
+from payload import NAME, NAMES, PEOPLE, TIMEOUT, VALUE
+from suite import Address, Calls
+
+Reply: TypeAlias = Any
+"""Bytes, int, None or a list of replies; its shape is known to the one who asked."""
+HEADER = b"\xc1\x00"
+RECEIVE_BYTES = 65536
+
+
+class BareSocket:
+    """One connection; `ask` answers the parsed reply to a request."""
+
+    def __init__(self, address: Address) -> None:
+        connected = socket.create_connection(address)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._send = connected.sendall
+        self._receive = connected.recv
+        self._reader = Reader()
+
+    def ask(self, request: bytes) -> Reply:
+        self._send(request)
+        reader = self._reader
+        while True:
+            reader.feed(self._receive(RECEIVE_BYTES))
+            reply = reader.gets()
+            if reply is not False:
+                return reply
+
+
+def encode(value: object) -> bytes:
+    packed: bytes = packb(value)
+    return HEADER + packed
+
+
+def decode(stored: bytes) -> object:
+    return unpackb(stored[len(HEADER) :])
+
+
+class Requests:
+    """The bytes of each measure's request, packed anew at every call; keys are made beforehand."""
+
+    def __init__(self, prefix: str) -> None:
+        self._key = f"{prefix}:1:{NAME}"
+        self._keys = tuple(f"{prefix}:1:{name}" for name in NAMES)
+
+    def get(self) -> bytes:
+        return pack_command(("GET", self._key))
+
+    def set(self) -> bytes:
+        return pack_command(("SET", self._key, encode(VALUE), "PX", TIMEOUT * 1000))
+
+    def get_many(self) -> bytes:
+        return pack_command(("MGET", *self._keys))
+
+    def set_many(self) -> bytes:
+        args: list[str | bytes | int] = ["MSETEX", len(self._keys)]
+        for key, value in zip(self._keys, PEOPLE.values(), strict=True):
+            args += (key, encode(value))
+        args += ("PX", TIMEOUT * 1000)
+        return pack_command(tuple(args))
+
+
+def _found(replies: list[bytes | None]) -> dict[str, object]:
+    return {name: decode(stored) for name, stored in zip(NAMES, replies, strict=True) if stored is not None}
+
+
+def floor(address: Address, prefix: str) -> Calls:
+    """Serializes and packs at every call."""
+    ask, requests = BareSocket(address).ask, Requests(prefix)
+    return {
+        "get": lambda: decode(ask(requests.get())),
+        "set": lambda: ask(requests.set()),
+        "get_many": lambda: _found(ask(requests.get_many())),
+        "set_many": lambda: ask(requests.set_many()),
+    }
+
+
+def strict_floor(address: Address, prefix: str) -> Calls:
+    """Sends bytes that were made before the clock started; only replies are decoded."""
+    ask, requests = BareSocket(address).ask, Requests(prefix)
+    get, set_, get_many, set_many = requests.get(), requests.set(), requests.get_many(), requests.set_many()
+    return {
+        "get": lambda: decode(ask(get)),
+        "set": lambda: ask(set_),
+        "get_many": lambda: _found(ask(get_many)),
+        "set_many": lambda: ask(set_many),
+    }

