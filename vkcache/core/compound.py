@@ -16,7 +16,7 @@ from vkcache.core.keyspace import as_text, on_wire
 from vkcache.core.plan import COUNTED, Batch, Call, Command, Plan, Reply, Steps, Verb
 from vkcache.core.replies import truth, unread
 from vkcache.core.space import MISSING, Space
-from vkcache.errors import CacheError, InvalidArgument, KeyNotFound, NotCounter, WrongType
+from vkcache.errors import CacheError, InvalidArgument, KeyNotFound, NotCounter, Undecodable, WrongType
 
 T = TypeVar("T")
 
@@ -176,9 +176,10 @@ def _signed_anew(space: Space, rename: Command[T]) -> Steps[T]:
             stored = yield from Command(strings.GET, (source,), unread)
         except WrongType:  # the members of a list, a set, a hash ... are not bound to its key
             return (yield from rename)
-        if stored is None:
-            raise KeyNotFound(f"{as_text(source)!r}: nothing is stored there")
-        args = (lua.MOVE, 2, source, target, stored, space.codec.rebind(stored, source, target), only_new)
+        signed = _rebound(space, stored, source, target)
+        if stored is None or signed is None:
+            raise KeyNotFound(f"{as_text(source)!r}: nothing readable is stored there")
+        args = (lua.MOVE, 2, source, target, stored, signed, only_new)
         outcome = yield from Command(MOVE, args, partial(_outcome, source))
         if outcome:
             return rename.decode(outcome == 1)
@@ -189,6 +190,15 @@ def _outcome(source: bytes, reply: Reply) -> int:
     if reply is None:
         raise KeyNotFound(f"{as_text(source)!r}: nothing readable is stored there")
     return int(reply)
+
+
+def _rebound(space: Space, stored: bytes | None, source: bytes, target: bytes) -> bytes | None:
+    """*stored* as it has to be stored at *target*; None where nothing readable is."""
+    try:
+        return None if stored is None else space.codec.rebind(stored, source, target)
+    except Undecodable as error:
+        space.unreadable(error)
+        return None
 
 
 def reinsert_keys(space: Space, *, itersize: int | None = None) -> Steps[int]:

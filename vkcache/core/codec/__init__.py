@@ -49,6 +49,19 @@ class Codec(Protocol):
         :raises Undecodable: it can not be read, for whatever reason; never anything else.
         """
 
+    def encode_part(self, value: object, *, ordered: bool = False, compressed: bool = True) -> bytes:
+        """The bytes of a member of a list, a set, a hash ... *ordered*: equal values give equal bytes.
+
+        :raises Unencodable: *value* can not be written; nothing was sent.
+        :raises InvalidArgument: an int of more than 4,300 digits; nothing was sent.
+        """
+
+    def decode_part(self, data: bytes, key: bytes = b"") -> Any:
+        """The value that `encode_part` wrote, stored in a list, a set, a hash ... at *key*.
+
+        :raises Undecodable: it can not be read, for whatever reason; never anything else.
+        """
+
     def rebind(self, data: bytes, old: bytes, new: bytes) -> bytes:
         """*data*, stored under the wire key *old*, as it has to be stored under *new*; nothing is loaded.
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from vkcache.core.codec.canonical import canonical
 from vkcache.core.codec.compressors import NONE, Compressor
 from vkcache.core.codec.counters import is_number, read_number, write_int
 from vkcache.core.codec.faults import TooLarge, undecodable
@@ -65,6 +66,24 @@ class Bare:
             return _load(self.serializers, self._inflated(data))
         except Exception as error:
             raise undecodable(error, key) from error
+
+    def encode_part(self, value: object, *, ordered: bool = False, compressed: bool = True) -> bytes:
+        """The bytes of a member of a list, a set, a hash ...
+
+        *ordered*: equal values give equal bytes, as far as `canonical` goes.
+
+        :raises Unencodable: the serializer does not carry *value*, or it is too large.
+        :raises InvalidArgument: an int of more than 4,300 digits.
+        """
+        writer = self if compressed else evolve(self, compressors=(NONE,))
+        return writer.encode(canonical(value) if ordered else value)
+
+    def decode_part(self, data: bytes, key: bytes = b"") -> Any:
+        """The value that `encode_part` wrote.
+
+        :raises Undecodable: it can not be read, for whatever reason.
+        """
+        return self.decode(data, key)
 
     def rebind(self, data: bytes, old: bytes, new: bytes) -> bytes:  # noqa: ARG002  as Native's
         """*data* itself: nothing in it depends on its key."""

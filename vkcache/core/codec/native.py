@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from attrs import frozen
 from msgpack import unpackb
 
+from vkcache.core.codec.canonical import canonical
 from vkcache.core.codec.compressors import BY_CODE as COMPRESSOR_OF
 from vkcache.core.codec.compressors import NONE, Compressor
 from vkcache.core.codec.counters import read_number, write_int
@@ -85,6 +86,21 @@ class Native:
             return PLAIN + body
         return self._wrap(serializer, body, (), key)
 
+    def encode_part(self, value: object, *, ordered: bool = False, compressed: bool = True) -> bytes:
+        """The bytes of a member of a list, a set, a hash ...: signed where it must be, for no key of its own.
+
+        *ordered*: equal values give equal bytes, as far as `canonical` goes.
+
+        :raises Unencodable: no serializer carries *value*, it needs a secret, or it is too large.
+        :raises InvalidArgument: an int of more than 4,300 digits.
+        """
+        if type(value) is int:
+            return write_int(value)
+        serializer, body = dumped(self.writers, canonical(value) if ordered else value)
+        if serializer is MSGPACK and len(body) <= self.plain_writes:
+            return PLAIN + body
+        return self._wrap(serializer, body, (), None, compressed)
+
     def decode(self, data: bytes, key: bytes = b"") -> Any:
         """The value stored as *data* under the wire key *key*.
 
@@ -96,6 +112,18 @@ class Native:
             if data[:1] != MAGIC:
                 return read_number(data)
             return self._open(data, key).value
+        except Exception as error:
+            raise undecodable(error, key) from error
+
+    def decode_part(self, data: bytes, key: bytes = b"") -> Any:
+        """The value that `encode_part` wrote, which is stored in a list, a set, a hash ... at *key*.
+
+        :raises Undecodable: it can not be read, for whatever reason.
+        """
+        try:
+            if data[:2] == PLAIN and len(data) <= self.plain_reads:
+                return unpackb(data[2:], strict_map_key=False)
+            return self._open(data, None).value if data[:1] == MAGIC else read_number(data)
         except Exception as error:
             raise undecodable(error, key) from error
 
@@ -131,14 +159,16 @@ class Native:
             raise undecodable(error, old) from error
         return self.signer.sign(envelope, new).to_bytes()
 
-    def _wrap(self, serializer: Serializer, body: bytes, fields: Fields, key: bytes) -> bytes:
+    def _wrap(
+        self, serializer: Serializer, body: bytes, fields: Fields, key: bytes | None, compressed: bool = True
+    ) -> bytes:
         signed = self.bound or (self.signing == "pickles" and not serializer.safe)
         if signed and self.signer is None:
             raise Unencodable(
                 f"a value that needs {serializer.name} has to be signed: give secret= (Django: SECRET_KEY)"
             )
         within(self.max_value_size, body)
-        compressor, body = self._deflated(body)
+        compressor, body = self._deflated(body) if compressed else (NONE, body)
         if serializer.code == NAMED_SERIALIZER:
             fields = (*fields, (FieldId.SERIALIZER, serializer.name.encode()))
         if compressor.code == NAMED_COMPRESSOR:
@@ -156,14 +186,14 @@ class Native:
         packed = deflated(compressor, body)
         return (compressor, packed) if len(packed) * 10 <= len(body) * 9 else (NONE, body)
 
-    def _open(self, data: bytes, key: bytes) -> Stored:
+    def _open(self, data: bytes, key: bytes | None) -> Stored:
         envelope = parse(data)
         serializer = self._serializer(envelope)
         self._admit(envelope, serializer, key)
         body = self._compressor(envelope).inflate(envelope.body, self.max_value_size)
         return Stored(serializer.loads(body), envelope.fields)
 
-    def _admit(self, envelope: Envelope, serializer: Serializer, key: bytes) -> None:
+    def _admit(self, envelope: Envelope, serializer: Serializer, key: bytes | None) -> None:
         """:raises Corrupt: the envelope does not prove what it has to, so it must not be opened."""
         if self.signing == "off":
             if not (serializer.safe or serializer in self.serializers):
@@ -177,7 +207,7 @@ class Native:
         elif not self._verified(self.signer, envelope, key):
             raise Corrupt("its signature does not fit: another secret, another key, or changed bytes")
 
-    def _verified(self, signer: Signer, envelope: Envelope, key: bytes) -> bool:
+    def _verified(self, signer: Signer, envelope: Envelope, key: bytes | None) -> bool:
         # Where values are not bound, those that a cache with signing="all" wrote are read as well.
         return (not self.bound and signer.verifies(envelope, None)) or signer.verifies(envelope, key)
 
