@@ -56,7 +56,12 @@ def moment(when: When, scale: int) -> int:
     :raises InvalidArgument: not a moment.
     """
     if isinstance(when, datetime):
-        return _counted(when.timestamp(), 1000, "when")
+        try:
+            return _counted(when.timestamp(), 1000, "when")
+        except (ValueError, OverflowError, OSError):  # naive, and beyond the years of the local clock
+            raise InvalidArgument(
+                f"when={when}: no clock reaches it; None as a timeout means for ever"
+            ) from None
     return _counted(when, scale, "when")
 
 

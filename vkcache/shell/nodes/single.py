@@ -13,10 +13,8 @@ import libvalkey
 from vkcache.core.plan import Command, Features, Reply
 from vkcache.core.replies import executed
 from vkcache.errors import TimedOut, Unreachable
-from vkcache.shell.wire.connection import Connection
+from vkcache.shell.wire.connection import BROKEN, Connection
 from vkcache.shell.wire.pool import Pool
-
-_BROKEN = (OSError, libvalkey.ProtocolError)
 
 
 class Nodes(Protocol):
@@ -94,7 +92,7 @@ class Single:
         connection = pool.take()
         try:
             replies = connection.exchange(payload, count)
-        except _BROKEN as error:
+        except BROKEN as error:
             pool.drop(connection)
             maybe_executed = connection.sent or not whole
             if isinstance(error, ConnectionError) and not last and (repeatable or not maybe_executed):

@@ -21,6 +21,9 @@ import libvalkey
 from vkcache.core.plan import Arg, Features, Reply
 from vkcache.core.replies import Fault
 
+BROKEN: Final = (OSError, libvalkey.ProtocolError)
+"""What an exchange raises; the connection can not be used again."""
+
 PENDING: Final = object()
 _CHUNK = 65536
 
@@ -46,6 +49,7 @@ class Connection(Protocol):
         """The *count* replies to *payload*; an error reply is a `Fault` among them.
 
         :raises OSError: the connection broke, or its time ran out; it can not be used again.
+        :raises libvalkey.ProtocolError: what came is no reply; it can not be used again.
         """
         ...
 

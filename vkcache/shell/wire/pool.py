@@ -11,8 +11,10 @@ import time
 import weakref
 from collections.abc import Callable
 
+import libvalkey
+
 from vkcache.errors import TimedOut
-from vkcache.shell.wire.connection import Connection, packed
+from vkcache.shell.wire.connection import BROKEN, Connection, packed
 
 _PING = packed(b"PING")
 _POLL_AFTER = 1.0  # seconds of idleness after which a connection is looked at before it is used
@@ -67,8 +69,11 @@ class Pool:
             return True
         try:
             return connection.exchange(_PING, 1) == [b"PONG"]
-        except OSError:
+        except BROKEN:
             return False
+        except BaseException:
+            self.drop(connection)  # its reply is still to come
+            raise
 
     def give(self, connection: Connection) -> None:
         """Take *connection* back, for its next use."""

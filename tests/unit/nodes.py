@@ -1,0 +1,95 @@
+"""Nodes and connections made by hand: what a server would have answered, without one.
+
+What may enter: an answer that a test prepares, and a record of what was asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.unit.feeding import words
+from vkcache.core.plan import Command, Features, Reply
+
+
+class MadeNodes:
+    """Answers every request with the next of *answers*; an exception that is not a reply is raised."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[bytes] = []
+        self.closed = 0
+
+    def ask(self, command: Command[Any]) -> Reply:
+        self.asked.append(words(command))
+        return self._answer()
+
+    def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        self.asked.append(b"; ".join(words(command) for command in commands))
+        replies: list[Reply] = self._answer()
+        return replies
+
+    def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        self.asked.append(b"MULTI; " + b"; ".join(words(command) for command in commands))
+        replies: list[Reply] = self._answer()
+        return replies
+
+    def features(self) -> Features:
+        features: Features = self._answer()
+        return features
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def _answer(self) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Raised):
+            raise answer.error
+        return answer
+
+
+class Raised:
+    """An answer that is no reply: *error* is raised instead."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class MadeConnection:
+    """A connection whose *exchange* answers, or fails, as it is told to."""
+
+    def __init__(self, exchange: Callable[[bytes, int], list[Reply]] | None = None) -> None:
+        self.features = Features("valkey", (9, 1, 0))
+        self.used = time.monotonic()
+        self.generation = 0
+        self.sent = True
+        self.stands = True
+        self.closed = False
+        self.asked: list[bytes] = []
+        self.polled = 0
+        self._exchange = exchange
+
+    def exchange(self, payload: bytes, count: int) -> list[Reply]:
+        assert not self.closed
+        self.asked.append(payload)
+        return [b"PONG"] * count if self._exchange is None else self._exchange(payload, count)
+
+    def alive(self) -> bool:
+        self.polled += 1
+        return self.stands
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Dialler:
+    """Opens one connection after the other, and keeps them to be looked at."""
+
+    def __init__(self, make: Callable[[], MadeConnection] = MadeConnection) -> None:
+        self.opened: list[MadeConnection] = []
+        self._make = make
+
+    def __call__(self) -> MadeConnection:
+        self.opened.append(self._make())
+        return self.opened[-1]
