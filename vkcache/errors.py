@@ -37,14 +37,7 @@ class WrongType(CallError, TypeError):
 
 
 class NotCounter(WrongType):
-    """The value is not a number that the server can add to: a float, a big int, or no number at all.
-
-    :ivar stored: the bytes that are stored, for whoever adds in Python instead.
-    """
-
-    def __init__(self, message: str, stored: bytes = b"") -> None:
-        super().__init__(message)
-        self.stored = stored
+    """The value is not a number that the server can add to: a float, a big int, or no number at all."""
 
 
 class Misconfigured(CallError, ValueError):
@@ -70,7 +63,7 @@ class Undecodable(ReplyError, ValueError):
     """
 
     def __init__(self, message: str, key: str = "") -> None:
-        super().__init__(f"{key}: {message}" if key else message)
+        super().__init__(f"{key!r}: {message}" if key else message)
         self.key = key
 
 

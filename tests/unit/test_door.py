@@ -58,7 +58,7 @@ def test_a_command_answers_its_decoded_reply() -> None:
     [("WRONGTYPE it is a list", WrongType), ("OOM full", OutOfMemory), ("ERR no such key", KeyNotFound)],
 )
 def test_an_error_reply_is_raised_as_the_error_it_is(said: str, error: type[CacheError]) -> None:
-    with pytest.raises(error, match="GET p:1:k: "):
+    with pytest.raises(error, match="GET 'p:1:k': "):
         Door(MadeNodes(Fault(said))).command(GET)
 
 

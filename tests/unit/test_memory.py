@@ -44,7 +44,7 @@ def test_it_knows_what_a_new_server_knows() -> None:
 def test_an_error_is_the_same_as_on_a_server() -> None:
     with Client("memory://errors") as cache:
         memory.raw_client("errors").lpush(cache.make_key("k"), "v")
-        with pytest.raises(WrongType, match=r"GET :1:k: WRONGTYPE"):
+        with pytest.raises(WrongType, match=r"GET ':1:k': WRONGTYPE"):
             cache.get("k")
 
 

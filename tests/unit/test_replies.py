@@ -35,18 +35,18 @@ def test_an_error_is_of_its_family_and_names_the_key_and_no_value(
     command = strings.set(SPACE, "the key", "the value")
     error = replies.error(Fault(said), command)
     assert type(error) is family
-    assert str(error) == f"SET p:1:the key: {said}"
+    assert str(error) == f"SET 'p:1:the key': {said}"
 
 
 def test_the_arguments_of_an_unknown_command_are_not_repeated() -> None:
     said = "ERR unknown command 'MSETEX', with args beginning with: '1' 'p:1:k' 'the value' "
     error = replies.error(Fault(said), strings.set(SPACE, "k", "the value"))
-    assert str(error) == "SET p:1:k: ERR unknown command 'MSETEX'"
+    assert str(error) == "SET 'p:1:k': ERR unknown command 'MSETEX'"
 
 
 def test_of_many_keys_the_first_are_named() -> None:
     command = Command(Verb(b"MGET", ALL), (b"a", "b", b"\xff", b"d"), list[object])
-    assert str(replies.error(Fault("ERR no"), command)) == "MGET a, b, \udcff: ERR no"
+    assert str(replies.error(Fault("ERR no"), command)) == r"MGET 'a', 'b', '\udcff': ERR no"
 
 
 def test_without_keys_the_command_is_named() -> None:

@@ -19,15 +19,15 @@ def test_each_is_counted_and_each_key_is_logged_once(caplog: pytest.LogCaptureFi
         unreadable(Undecodable("it is cut short", key))
     assert unreadable.count == 4
     assert [record.getMessage() for record in caplog.records] == [
-        "A stored value can not be read and counts as missing: p:1:a: it is cut short",
-        "A stored value can not be read and counts as missing: p:1:b: it is cut short",
+        "A stored value can not be read and counts as missing: 'p:1:a': it is cut short",
+        "A stored value can not be read and counts as missing: 'p:1:b': it is cut short",
     ]
     assert {(record.name, record.levelno) for record in caplog.records} == {("vkcache", logging.WARNING)}
 
 
 def test_strict_raises_it_and_counts_it_too() -> None:
     unreadable = Unreadable(strict=True)
-    with pytest.raises(Undecodable, match="p:1:a: it is cut short"):
+    with pytest.raises(Undecodable, match="'p:1:a': it is cut short"):
         unreadable(Undecodable("it is cut short", "p:1:a"))
     assert unreadable.count == 1
 

@@ -31,7 +31,7 @@ def error(fault: Fault, command: Command[Any]) -> CacheError:
     # The server quotes the arguments of a command that it does not know: they may be values.
     said = str(fault).partition(", with args beginning with")[0]
     family = next((kind for start, kind in _FAMILIES.items() if said.startswith(start)), ReplyError)
-    keys = ", ".join(as_text(key) if isinstance(key, bytes) else str(key) for key in command.keys[:3])
+    keys = ", ".join(repr(as_text(key) if isinstance(key, bytes) else key) for key in command.keys[:3])
     name = command.verb.name.decode()
     return family(f"{name} {keys}: {said}" if keys else f"{name}: {said}")
 

@@ -13,9 +13,9 @@ from attrs import field, frozen
 
 from vkcache.core.codec import Codec
 from vkcache.core.expiry import DEFAULT, Timeout, milliseconds
-from vkcache.core.keyspace import Keyspace, on_wire
+from vkcache.core.keyspace import Keyspace, as_text, on_wire
 from vkcache.core.plan import Reply
-from vkcache.errors import Undecodable
+from vkcache.errors import Undecodable, Unencodable
 
 
 class Missing:
@@ -87,7 +87,10 @@ class Space:
 
         :raises Unencodable: the codec can not write the value.
         """
-        return self.codec.encode(value, key)
+        try:
+            return self.codec.encode(value, key)
+        except Unencodable as error:
+            raise Unencodable(f"{as_text(key)!r}: {error}") from error
 
     def read(self, key: bytes, default: Any, reply: Reply) -> Any:
         """The value that *reply* holds; *default* where it is nil or can not be read."""

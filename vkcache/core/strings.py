@@ -195,7 +195,7 @@ _Rows: TypeAlias = list[tuple[bytes, bytes]]
 
 
 def _rows(space: Space, data: Mapping[str, object], version: int | None) -> _Rows:
-    wire, encode = space.keyspace.wire, space.codec.encode
+    wire, encode = space.keyspace.wire, space.encode
     wires = [(wire(name, version), value) for name, value in data.items()]
     return [(key, encode(value, key)) for key, value in wires]
 
@@ -257,9 +257,7 @@ def _counted(key: str, reply: Reply) -> int:
     if reply is None:
         raise KeyNotFound(f"{key!r}: nothing is stored there to count from; add() it first")
     if isinstance(reply, list):
-        raise NotCounter(
-            f"{key!r} holds no integer of 64 bits, which is all that a server can add to", reply[0]
-        )
+        raise NotCounter(f"{key!r} holds no integer of 64 bits, which is all that a server can add to")
     return int(reply)
 
 

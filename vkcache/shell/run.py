@@ -49,6 +49,6 @@ def stream(pages: Pages[T], perform: Callable[[Step[Any]], Any]) -> Iterator[T]:
 def _next(steps: Generator[Y, Any, Any], step: Step[Any], perform: Callable[[Step[Any]], Any]) -> Y:
     try:
         result = perform(step)
-    except Exception as error:
+    except BaseException as error:  # an interruption too: the plan may have something to put back
         return steps.throw(error)
     return steps.send(result)

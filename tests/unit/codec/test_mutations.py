@@ -99,5 +99,5 @@ def test_a_pickle_that_raises_or_lost_its_class_is_undecodable(monkeypatch: pyte
         made.decode(made.encode(Hostile()), b"key")
     stored = made.encode([Gone()])
     monkeypatch.delattr(f"{__name__}.Gone")
-    with pytest.raises(Undecodable, match=r"^key: .*AttributeError"):
+    with pytest.raises(Undecodable, match=r"^'key': .*AttributeError"):
         made.decode(stored, b"key")

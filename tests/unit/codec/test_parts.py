@@ -69,3 +69,7 @@ def test_what_is_no_member_can_not_be_read(stored: bytes) -> None:
     with pytest.raises(Undecodable) as caught:
         CODECS["native"].decode_part(stored, b"the key")
     assert caught.value.key == "the key"
+
+
+def test_a_bare_value_is_the_same_under_another_key() -> None:
+    assert CODECS["bare"].rebind(b"x", b"old", b"new") == b"x"

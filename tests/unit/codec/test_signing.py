@@ -211,7 +211,7 @@ def test_rebinding_signs_for_the_new_key_with_the_first_secret() -> None:
     assert moved == native(secrets=("new",), signing="all").encode_fields(
         PICKLED, ((3, b"12345678"),), b"other"
     )
-    with pytest.raises(Undecodable, match=r"^elsewhere: "):
+    with pytest.raises(Undecodable, match=r"^'elsewhere': "):
         ALL.rebind(stored, b"elsewhere", b"other")
     assert native(secrets=("old",)).rebind(stored, b"key", b"other") == stored
     assert codec(format="bare").rebind(stored, b"key", b"other") == stored

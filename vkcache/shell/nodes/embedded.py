@@ -117,7 +117,7 @@ def socket_path(name: str = "", *, maxmemory: str | int = "256mb", policy: str =
         elif (running.maxmemory, running.policy) != (size, policy):
             raise Misconfigured(
                 f"the embedded server {name!r} runs with maxmemory={running.maxmemory} and "
-                f"policy={running.policy!r}: ask for the same everywhere, or use another name"
+                f"maxmemory_policy={running.policy!r}: ask for the same everywhere, or use another name"
             )
         elif running.watchdog is not None and _is_gone(running.watchdog):
             del _servers[name]
@@ -162,7 +162,7 @@ def _parsed_size(maxmemory: str | int) -> int:
 
 def _known_policy(policy: str) -> str:
     if policy not in POLICIES:
-        raise Misconfigured(f"policy={policy!r} is unknown: choose one of {', '.join(POLICIES)}")
+        raise Misconfigured(f"maxmemory_policy={policy!r} is unknown: choose one of {', '.join(POLICIES)}")
     return policy
 
 

@@ -71,7 +71,8 @@ class Single:
 
     def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
         payload = b"".join((_MULTI, _packed(commands), _EXEC))
-        return executed(self._exchange(payload, len(commands) + 2, repeatable=False, whole=True))
+        repeatable = all(command.verb.repeatable for command in commands)
+        return executed(self._exchange(payload, len(commands) + 2, repeatable=repeatable, whole=True))
 
     def features(self) -> Features:
         connection = self._pool.take()

@@ -11,8 +11,6 @@ import time
 import weakref
 from collections.abc import Callable
 
-import libvalkey
-
 from vkcache.errors import TimedOut
 from vkcache.shell.wire.connection import BROKEN, Connection, packed
 
