@@ -9,6 +9,7 @@ What may enter: what makes the engine look like a connection, and the one comman
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     import valkey
     import valkey.asyncio
     from fakeredis import FakeServer
+
+# A glob's class that holds no character, "[]" or "[" at the end, matches nothing on a server; the
+# engine lets it match a newline. Group 1 is what has to be read past: escapes, and other classes.
+_EMPTY_CLASS = re.compile(rb"(\\.|\[\^?(?:\\.|[^\]]-.|[^\]])+(?:\]|\Z))|\[\]|\[\Z", re.DOTALL)
 
 _VERSION = (9, 1)
 
@@ -83,12 +88,22 @@ def _socket_class() -> Callable[[FakeServer], Any]:
         def _decode_error(self, error: Any) -> Fault:  # type: ignore[override]  # read by us alone
             return Fault(error.value)
 
+        def _scan(self, keys: Any, cursor: int, *args: bytes, **known: Any) -> list[Any]:
+            page: list[Any] = super()._scan(
+                keys, cursor, *(_EMPTY_CLASS.sub(_nothing, arg) for arg in args), **known
+            )
+            return page
+
         @command(name="INFO", fixed=(), repeat=(bytes,))
         def info(self, *_sections: bytes) -> bytes:
             version = ".".join(str(part) for part in (*_VERSION, 0))
             return f"# Server\r\nserver_name:memory\r\nvalkey_version:{version}\r\n".encode()
 
     return Socket
+
+
+def _nothing(found: re.Match[bytes]) -> bytes:
+    return found[1] or b"[^\0-\xff]"
 
 
 def raw_client(name: str) -> valkey.Valkey:

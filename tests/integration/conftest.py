@@ -1,0 +1,72 @@
+"""What holds for every test that starts processes: none of them survives it.
+
+What may enter: fixtures and guards of the integration tests alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from vkcache.shell.nodes import embedded
+
+if not settings.configured:
+    settings.configure(SECRET_KEY="the secret of the integration tests")
+
+PR_SET_CHILD_SUBREAPER = 36
+GRACE_SECONDS = 5.0
+# Processes that multiprocessing starts once and keeps for as long as the interpreter runs.
+KEPT = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
+
+
+@pytest.fixture(scope="session")
+def embedded_url() -> str:
+    """An embedded server for the whole run. A test that starts its own does so in a process of its own."""
+    embedded.socket_path("contract")
+    return "embedded://contract"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def orphans_come_here() -> None:
+    """Processes whose parent has died become children of this one, where they can be seen."""
+    if sys.platform == "linux":
+        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+@pytest.fixture(autouse=True)
+def no_process_survives() -> Iterator[None]:
+    """Every process that the test started, or that these started, has ended with the test (seen on Linux)."""
+    before = _children()
+    yield
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (alive := _alive(_children() - before)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for pid in alive:
+        os.kill(pid, 9)
+    assert not alive, f"the test left these processes: {sorted(alive.values())}"
+
+
+def _children() -> frozenset[int]:
+    files = Path("/proc/self/task").glob("*/children")
+    return frozenset(int(pid) for file in files for pid in file.read_text().split())
+
+
+def _alive(pids: frozenset[int]) -> dict[int, bytes]:
+    """Those of the children *pids* that still run, with their command lines; an ended orphan is reaped."""
+    found = {}
+    for pid in pids:
+        try:
+            os.waitpid(pid, os.WNOHANG)
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        except OSError:
+            continue  # ended meanwhile
+        if not any(kept in command for kept in KEPT):
+            found[pid] = command
+    return found

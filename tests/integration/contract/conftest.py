@@ -1,0 +1,100 @@
+"""The parameter of the contract suite: a cache, built in every way there is.
+
+What may enter: how `ways` become fixtures. A test asks for `cache`, or for `make` where it needs
+options or a second cache, and for `raw` to see or place bytes in the store.
+"""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pytest
+import valkey
+from django.conf import settings
+from django.core.signals import setting_changed
+
+from tests.integration.contract.ways import BUILDERS, SECRET, WAYS, Build, Place, Raw, Way
+from tests.servers import Server
+from vkcache.shell import Client
+from vkcache.shell.nodes import embedded, memory
+from vkcache.shell.options import UnsignedPickles
+
+if not settings.configured:
+    settings.configure(SECRET_KEY=SECRET)
+
+
+class Make(Protocol):
+    """Builds one more cache on the test's store; the end of the test closes it."""
+
+    def __call__(self, **options: Any) -> Client: ...
+
+
+@pytest.fixture(scope="session")
+def unix_server() -> Iterator[Server]:
+    with Server(unix=True) as running:
+        yield running
+
+
+@pytest.fixture(params=WAYS, ids=[way.name for way in WAYS])
+def way(request: pytest.FixtureRequest) -> Way:
+    chosen: Way = request.param
+    return chosen
+
+
+@pytest.fixture(params=list(BUILDERS))
+def build(request: pytest.FixtureRequest) -> Build:
+    """What builds a cache over TCP, for a test that has a server of its own."""
+    return BUILDERS[str(request.param)]
+
+
+@pytest.fixture
+def place(way: Way, server: Server, unix_server: Server, embedded_url: str) -> Iterator[Place]:
+    urls = {
+        "tcp": server.url,
+        "unix": str(unix_server.unix_url),
+        "embedded": embedded_url,
+        "memory": f"memory://{uuid.uuid4()}",
+    }
+    url = urls[way.place]
+    client = _raw_client(url)
+    client.flushall()
+    yield Place(url, Raw(client), real=way.place != "memory")
+    client.close()
+
+
+def _raw_client(url: str) -> valkey.Valkey:
+    scheme, _, rest = url.partition("://")
+    if scheme == "memory":
+        return memory.raw_client(rest)
+    if scheme == "embedded":
+        return valkey.Valkey(unix_socket_path=str(embedded.socket_path(rest)))
+    return valkey.Valkey.from_url(url)
+
+
+@pytest.fixture
+def make(way: Way, place: Place) -> Iterator[Make]:
+    made: list[Client] = []
+
+    def one(**options: Any) -> Client:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnsignedPickles)  # has a test of its own
+            made.append(way.build(place.url, **{"prefix": "app", "secret": SECRET, **options}))
+        return made[-1]
+
+    yield one
+    for cache in made:
+        cache._door.nodes.close()
+    setting_changed.send(sender=None, setting="CACHES", value=None, enter=False)
+
+
+@pytest.fixture
+def cache(make: Make) -> Client:
+    return make()
+
+
+@pytest.fixture
+def raw(place: Place) -> Raw:
+    return place.raw

@@ -1,0 +1,77 @@
+"""The ways in which a cache can be built: the parameter of the whole contract suite.
+
+A further shell joins the suite by a line in `WAYS`. Whatever it is, a test sees the methods of a
+`Client`: an asynchronous shell joins through a builder that runs each call to its end.
+
+What may enter: a way to build a cache, and a place for its keys. No test of anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+from attrs import frozen
+
+from vkcache.django import ValkeyCache
+from vkcache.shell import Client
+
+Build: TypeAlias = Callable[..., Client]
+"""Called with a URL and the keyword arguments of `Client`."""
+
+SECRET = "the secret of the contract suite"
+
+
+@frozen
+class Raw:
+    """The store itself, past the cache: keys and values as they are on the wire."""
+
+    client: Any
+
+    def __call__(self, *words: str | bytes | int) -> Any:
+        """valkey-py's answer to a command."""
+        return self.client.execute_command(*words)
+
+
+@frozen
+class Place:
+    """An empty store that the test has to itself.
+
+    *real*: a server answers, not an engine in this process.
+    """
+
+    url: str
+    raw: Raw
+    real: bool = True
+
+
+@frozen
+class Way:
+    """A way to build a cache over the place whose fixture is called *place*."""
+
+    name: str
+    place: str
+    build: Build
+
+
+def build_client(url: str, **options: Any) -> Client:
+    return Client(url, **options)
+
+
+def build_django(url: str, **options: Any) -> Client:
+    """Django's backend, which has all methods of a `Client`."""
+    top = {"prefix": "KEY_PREFIX", "timeout": "TIMEOUT", "version": "VERSION"}
+    params = {top[name]: value for name, value in options.items() if name in top}
+    params["OPTIONS"] = {name: value for name, value in options.items() if name not in top}
+    return cast(Client, ValkeyCache(url, params))
+
+
+BUILDERS = {"client": build_client, "django": build_django}
+
+WAYS = (
+    Way("client-tcp", "tcp", build_client),
+    Way("client-unix", "unix", build_client),
+    Way("client-embedded", "embedded", build_client),
+    Way("client-memory", "memory", build_client),
+    Way("django-tcp", "tcp", build_django),
+)
