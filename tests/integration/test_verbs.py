@@ -39,6 +39,7 @@ FAR = 4_000_000_000_000
 CALLS: dict[bytes, tuple[tuple[Arg, ...], ...]] = {
     b"GET": ((b"a",),),
     b"GETDEL": ((b"a",),),
+    b"GETEX": ((b"a", b"PX", 60_000), (b"a", b"PERSIST")),
     b"SET": (
         (b"a", b"1"),
         (b"a", b"1", b"PX", 60_000),

@@ -94,6 +94,7 @@ SWAP = b"EVAL " + lua.SWAP + b" 1 "
 
 def rows() -> Iterator[Row]:
     yield from of_get()
+    yield from of_getex()
     yield from of_set()
     yield from of_set_with_flags()
     yield from of_several()
@@ -124,6 +125,14 @@ def of_get() -> Iterator[Row]:
     yield Row(call(get, CacheKey("made")), b"GET made", b"5", 5)
     yield Row(call(strings.stored, "k"), b"GET p:1:k", b"raw", b"raw")
     yield Row(call(strings.stored, "k", version=2), b"GET p:2:k", None, None)
+
+
+def of_getex() -> Iterator[Row]:
+    getex = strings.getex
+    yield Row(call(getex, "k"), b"GETEX p:1:k PX 300000", TEXT, "text")
+    yield Row(call(getex, "k", 1.5, version=2), b"GETEX p:2:k PX 1500", None, None)
+    yield Row(call(getex, "k", None), b"GETEX p:1:k PERSIST", b"5", 5)
+    yield Row(call(getex, "k", 0), b"GETDEL p:1:k", b"5", 5)
 
 
 def of_set() -> Iterator[Row]:

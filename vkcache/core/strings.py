@@ -36,6 +36,7 @@ from vkcache.errors import CacheError, InvalidArgument, KeyNotFound, NotCounter,
 
 GET = Verb(b"GET", readonly=True)
 GETDEL = Verb(b"GETDEL")
+GETEX = Verb(b"GETEX", idempotent=True)
 SET = Verb(b"SET", idempotent=True)
 SET_IF = Verb(b"SET")
 MGET = Verb(b"MGET", ALL, readonly=True, empty=())
@@ -60,6 +61,18 @@ def get(space: Space, key: str, default: Any = None, version: int | None = None)
     """
     wire = space.key(key, version)
     return Command(GET, (wire,), partial(space.read, wire, default))
+
+
+def getex(space: Space, key: str, timeout: Timeout = DEFAULT, version: int | None = None) -> Command[Any]:
+    """The value of *key*, which lives for *timeout* from now on; None where it is missing.
+
+    None: it never expires any more. 0 or less: it is deleted.
+    """
+    wire, lifetime = space.key(key, version), space.lifetime(timeout)
+    if lifetime is not None and lifetime <= 0:
+        return Command(GETDEL, (wire,), space.value(wire))
+    words: tuple[Arg, ...] = (b"PERSIST",) if lifetime is None else (b"PX", lifetime)
+    return Command(GETEX, (wire, *words), space.value(wire))
 
 
 def set(

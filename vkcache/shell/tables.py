@@ -13,6 +13,7 @@ class Strings:
     """Commands on values."""
 
     get = command(strings.get)
+    getex = command(strings.getex)
     set = command(strings.set)
     add = command(strings.add)
     get_many = plan(strings.get_many)
@@ -28,6 +29,7 @@ class AwaitedStrings:
     """Commands on values, awaited."""
 
     aget = awaited(strings.get)
+    agetex = awaited(strings.getex)
     aset = awaited(strings.set)
     aadd = awaited(strings.add)
     aget_many = awaited(strings.get_many)

@@ -184,3 +184,10 @@ def test_every_kind_of_value_can_be_given_a_time(cache: Client, raw: Raw) -> Non
     assert cache.touch("k", 60) is True
     assert 30 < (cache.ttl("k") or 0) <= 60
     assert cache.persist("k") is True
+
+
+def test_getex_reads_and_gives_another_time(cache: Client) -> None:
+    cache.set("k", (1, 2), 10)
+    assert (cache.getex("k", 100), cache.ttl("k")) == ((1, 2), 100)
+    assert (cache.getex("k", None), cache.ttl("k")) == ((1, 2), None)
+    assert (cache.getex("k", 0), cache.has_key("k"), cache.getex("k")) == ((1, 2), False, None)

@@ -26,6 +26,7 @@ Ask = Callable[[Client], Any]
 # Every method with the answer of a cache that holds nothing and stores nothing.
 EMPTY: dict[str, tuple[Ask, Any]] = {
     "get": (lambda cache: cache.get("k"), None),
+    "getex": (lambda cache: cache.getex("k"), None),
     "get default": (lambda cache: cache.get("k", "d"), "d"),
     "set": (lambda cache: cache.set("k", 1), False),
     "set for ever": (lambda cache: cache.set("k", 1, None), False),

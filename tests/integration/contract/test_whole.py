@@ -143,6 +143,7 @@ def test_two_caches_on_one_place_share_values(make: Make) -> None:
 # Names, order and defaults of API.md are binding: "K" keyword-only, "=" with a default.
 SIGNATURES = {
     "get": "key default= version=",
+    "getex": "key timeout= version=",
     "set": "key value timeout= version= K:nx= K:xx= K:get= K:keepttl=",
     "add": "key value timeout= version=",
     "delete": "key version=",
