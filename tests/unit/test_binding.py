@@ -8,6 +8,7 @@ steps, or where a method and its a-prefixed sibling are not the same core functi
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
 import typing
 from types import FunctionType
@@ -61,7 +62,8 @@ def test_every_line_is_a_plain_function_of_the_client(name: str) -> None:
     shown, given = inspect.signature(method), inspect.signature(function)
     assert list(shown.parameters) == ["self", *list(given.parameters)[1:]]
     assert list(shown.parameters.values())[1:] == list(given.parameters.values())[1:]
-    assert shown.return_annotation == given.return_annotation
+    assert shown.return_annotation in given.return_annotation
+    assert not re.match("Command|Plan|Steps", str(shown.return_annotation))
     assert set(method.__annotations__) <= {*shown.parameters, "return"}
     assert typing.get_type_hints(method)
 

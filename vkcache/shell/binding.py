@@ -11,6 +11,7 @@ What may enter: a kind of line, a kind of shell. Commands are named in `shell.ta
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import FunctionType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
@@ -199,6 +200,9 @@ class Queue(Shell):
         return line.queued()
 
 
+_RESULT = re.compile(r"^(?:Command|Plan|Steps)\[(.*)\]$")
+
+
 def _method(method: Function, function: Function, name: str, owner: type) -> Function:
     """*method*, with all that tools and tracebacks show of *function*."""
     assert isinstance(method, FunctionType)
@@ -207,16 +211,15 @@ def _method(method: Function, function: Function, name: str, owner: type) -> Fun
     method.__doc__, method.__module__ = function.__doc__, owner.__module__
     method.__dict__["__wrapped__"] = function
     method.__dict__["__signature__"] = signature = _signature(function)
-    method.__annotations__ = {
-        key: value
-        for key, value in function.__annotations__.items()
-        if key in signature.parameters or key == "return"
-    }
+    shown = {name: one.annotation for name, one in signature.parameters.items() if name != "self"}
+    method.__annotations__ = {**shown, "return": signature.return_annotation}
     return method
 
 
 def _signature(function: Function) -> inspect.Signature:
-    """*function*'s signature with ``self`` in the place of its space."""
+    """*function*'s signature with ``self`` in the place of its space, and the result of its plan."""
     signature = inspect.signature(function)
+    result = _RESULT.sub(r"\1", str(signature.return_annotation))
     myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return signature.replace(parameters=[myself, *list(signature.parameters.values())[1:]])
+    parameters = [myself, *list(signature.parameters.values())[1:]]
+    return signature.replace(parameters=parameters, return_annotation=result)
