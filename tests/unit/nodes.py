@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.unit.feeding import words
 from vkcache.core.plan import Command, Features, Reply
+from vkcache.shell.wire.connection import Seat
 
 
 class MadeNodes:
@@ -63,6 +64,7 @@ class MadeConnection:
         self.features = Features("valkey", (9, 1, 0))
         self.used = time.monotonic()
         self.generation = 0
+        self.seat = Seat()
         self.sent = True
         self.stands = True
         self.closed = False

@@ -89,7 +89,7 @@ def waiting(pool: Pool, act: Callable[[], object]) -> object:
 
     caller = threading.Thread(target=take, daemon=True)
     caller.start()
-    while not pool._waiting:  # until it has begun to wait
+    while not pool._waiters:  # until it has begun to wait
         threading.Event().wait(0.001)
     act()
     caller.join(20)
@@ -118,8 +118,8 @@ def test_whoever_waits_when_the_pool_is_closed_gets_a_new_one(dialler: Dialler) 
     assert dialler.opened[0].closed
     pool.give(dialler.opened[1])
     assert pool.take() is fresh
-    assert pool._waiting == 0
-    assert pool._open == 1
+    assert not pool._waiters
+    assert len(pool._seats) == 1
 
 
 def test_a_connection_that_can_not_be_opened_takes_no_room() -> None:
@@ -175,7 +175,7 @@ def test_a_connection_of_before_the_close_that_breaks_makes_no_room(dialler: Dia
 def test_a_child_leaves_its_parents_sockets_alone(dialler: Dialler) -> None:
     pool = made(dialler, limit=1)
     lent = pool.take()
-    with pool._changed:  # another thread of the parent's held it at the fork
+    with pool._lock:  # another thread of the parent's held it at the fork
         pool.leave_to_parent()
         assert pool.take() is dialler.opened[1]
     pool.give(lent)
@@ -264,3 +264,41 @@ def test_one_that_does_not_answer_is_replaced(
     clock.now += 31
     assert pool.take() is dialler.opened[1]
     assert dialler.opened[0].closed
+
+
+def test_a_connection_that_is_lost_to_an_interruption_leaves_its_room() -> None:
+    opened = 0
+
+    def dial() -> MadeConnection:
+        nonlocal opened
+        opened += 1
+        return MadeConnection()  # held by nobody but the pool and its callers
+
+    pool = Pool(dial, 1, 0.5)
+    for _ in range(3):
+        pool.take()  # and forgotten, as where an exception strikes before it is given back
+    assert opened == 3
+    assert len(pool._seats) == 0
+
+
+def test_callers_are_served_in_the_order_in_which_they_came() -> None:
+    pool = Pool(MadeConnection, 1, 5.0)
+    held = pool.take()
+    order: list[int] = []
+
+    def call(number: int) -> None:
+        connection = pool.take()
+        order.append(number)
+        pool.give(connection)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(5)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(pool._waiters) <= number:  # until it has begun to wait
+            time.sleep(0)
+    pool.give(held)
+    for _ in range(50):
+        pool.give(pool.take())  # a caller that comes again and again pushes in front of nobody
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4]

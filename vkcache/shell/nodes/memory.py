@@ -9,7 +9,9 @@ What may enter: what makes the engine look like a connection, and the one comman
 from __future__ import annotations
 
 import functools
+import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vkcache.core.plan import Features, Reply
 from vkcache.core.replies import Fault
 from vkcache.errors import Misconfigured, Unreachable
+from vkcache.shell.wire.connection import Seat
 
 if TYPE_CHECKING:
     import valkey
@@ -30,8 +33,11 @@ _EMPTY_CLASS = re.compile(rb"(\\.|\[\^?(?:\\.|[^\]]-.|[^\]])+(?:\]|\Z))|\[\]|\[\
 _VERSION = (9, 1)
 
 
-@functools.cache
-def engine(name: str) -> FakeServer:  # noqa: ARG001  # what the cache of functools goes by
+_lock = threading.Lock()
+_engines: dict[str, FakeServer] = {}
+
+
+def engine(name: str) -> FakeServer:
     """The engine *name* of this process; whoever names it shares it.
 
     :raises Misconfigured: fakeredis is not installed.
@@ -40,7 +46,26 @@ def engine(name: str) -> FakeServer:  # noqa: ARG001  # what the cache of functo
         from fakeredis import FakeServer
     except ImportError:
         raise Misconfigured("memory:// needs fakeredis: pip install vkcache[memory]") from None
-    return FakeServer(version=_VERSION, server_type="valkey")
+    with _lock:
+        if name not in _engines:
+            _engines[name] = FakeServer(version=_VERSION, server_type="valkey")
+        return _engines[name]
+
+
+def _hold_all() -> None:
+    """A fork waits until no thread is inside an engine, else the child would find it locked for ever."""
+    _lock.acquire()
+    for server in _engines.values():
+        server.lock.acquire()
+
+
+def _let_go_all() -> None:
+    for server in _engines.values():
+        server.lock.release()
+    _lock.release()
+
+
+os.register_at_fork(before=_hold_all, after_in_parent=_let_go_all, after_in_child=_let_go_all)
 
 
 def opener(name: str) -> Callable[[], MemoryConnection]:
@@ -56,6 +81,7 @@ class MemoryConnection:
         self.features = Features("valkey", _VERSION)
         self.used = time.monotonic()
         self.generation = 0
+        self.seat = Seat()
         self.sent = True
         self._socket = _socket_class()(server)
 

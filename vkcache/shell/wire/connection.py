@@ -34,6 +34,12 @@ def packed(name: bytes, *args: Arg) -> bytes:
     return payload
 
 
+class Seat:
+    """A place in a pool, taken for as long as somebody holds this."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Connection(Protocol):
     """What a pool keeps: something that carries packed commands to a server and brings the replies."""
 
@@ -42,6 +48,7 @@ class Connection(Protocol):
     """When it was last taken out of its pool, on the monotonic clock."""
     generation: int
     """Which life of its pool it belongs to."""
+    seat: Seat
     sent: bool
     """Whether the last request left this process whole, so that the server may have carried it out."""
 
@@ -63,26 +70,44 @@ class Connection(Protocol):
 class SocketConnection:
     """A connection over a TCP or unix socket, plain or TLS. For one caller at a time: a pool lends it."""
 
+    _sock: socket.socket | None = None
+
     def __init__(self, sock: socket.socket, features: Features, timeout: float | None) -> None:
+        self._sock = self._open = sock
         self.features = features
         self.used = time.monotonic()
         self.generation = 0
+        self.seat = Seat()
         self.sent = False
-        self._sock = sock
         self._timeout = timeout
         self._kernel_timed = not isinstance(sock, ssl.SSLSocket)
+        self._shortened = False
         self._reader = libvalkey.Reader(replyError=Fault, notEnoughData=PENDING)
-        self._set_timeout(timeout, first=True)
+        sock.settimeout(None)
+        self._set_timeout(timeout)
 
     def exchange(self, payload: bytes, count: int) -> list[Reply]:
+        # The kernel begins to count anew where a signal is handled meanwhile; Python's own time-out,
+        # which would not, costs every call a poll().
         self.sent = False
-        self._sock.sendall(payload)
+        if len(payload) <= _CHUNK:
+            self._open.sendall(payload)
+        else:
+            self._send_piecewise(memoryview(payload))
         self.sent = True
         replies: list[Reply] = []
-        chunk = self._sock.recv(_CHUNK)
-        while self._read(chunk, replies, count):
-            chunk = self._more()
+        while self._read(self._open.recv(_CHUNK), replies, count):
+            self._shorten()
+        if self._shortened:
+            self._set_timeout(self._timeout)
+            self._shortened = False
         return replies
+
+    def _send_piecewise(self, payload: memoryview) -> None:
+        """Send what may take longer than one time-out in all."""
+        while payload:
+            payload = payload[self._open.send(payload) :]
+            self._shorten()
 
     def _read(self, chunk: bytes, replies: list[Reply], count: int) -> bool:
         """Whether replies are still owed after *chunk*."""
@@ -95,41 +120,39 @@ class SocketConnection:
             if reply is PENDING:
                 return True
             replies.append(reply)
+        if reader.has_data():  # it would be taken for the reply to the next request
+            raise libvalkey.ProtocolError("more came than was asked for")
         return False
 
-    def _more(self) -> bytes:
-        """The next bytes, within what is left of the time of the whole exchange."""
+    def _shorten(self) -> None:
+        """Give the next step what is left of the time of the whole exchange."""
         if self._timeout is None:
-            return self._sock.recv(_CHUNK)
+            return
         left = self.used + self._timeout - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the reply did not come whole")
+            raise TimeoutError("the exchange took too long")
+        self._shortened = True
         self._set_timeout(left)
-        chunk = self._sock.recv(_CHUNK)
-        self._set_timeout(self._timeout)
-        return chunk
 
-    def _set_timeout(self, seconds: float | None, *, first: bool = False) -> None:
-        # Python's own socket time-out costs a poll() before every call; the kernel's costs nothing.
+    def _set_timeout(self, seconds: float | None) -> None:
         if not self._kernel_timed:
-            self._sock.settimeout(seconds)
+            self._open.settimeout(seconds)
             return
-        if first:
-            self._sock.settimeout(None)
-        whole = max(seconds or 0.0, 0.000001) if seconds is not None else 0.0
+        whole = 0.0 if seconds is None else max(seconds, 0.000001)  # to the kernel 0 is for ever
         interval = struct.pack("@ll", int(whole), int(whole % 1 * 1_000_000))
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
-        if first:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
+        self._open.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
+        self._open.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
 
     def alive(self) -> bool:
         poll = select.poll()
-        poll.register(self._sock, select.POLLIN | select.POLLPRI)
+        poll.register(self._open, select.POLLIN | select.POLLPRI)
         return not poll.poll(0)
 
     def close(self) -> None:
-        self._sock.close()
+        self._open.close()
 
     def __del__(self) -> None:
-        # A cache that nobody holds any more needs no farewell: its sockets close with it.
-        self._sock.close()
+        # A cache that nobody holds any more needs no farewell: its sockets close with it. There is
+        # none yet where an interruption struck in the first line of __init__.
+        if self._sock is not None:
+            self._sock.close()
