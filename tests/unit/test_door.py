@@ -151,7 +151,7 @@ def test_a_coroutine_function_is_refused_and_leaves_no_warning() -> None:
     async def default() -> int:
         return 5
 
-    with pytest.raises(InvalidArgument, match="a-prefixed"):
+    with pytest.raises(InvalidArgument, match="give a plain function"):
         Door(MadeNodes()).perform(Call(default))
 
 
@@ -160,7 +160,7 @@ def test_another_awaitable_is_refused_too() -> None:
         def __await__(self) -> Any:
             yield
 
-    with pytest.raises(InvalidArgument, match="a-prefixed"):
+    with pytest.raises(InvalidArgument, match="give a plain function"):
         Door(MadeNodes()).perform(Call(Later))
 
 
@@ -204,3 +204,16 @@ def test_no_plan_runs_for_ever_on_a_server_that_is_down_and_ignored() -> None:
     ):
         with pytest.raises(KeyNotFound):
             run(cast(Any, plan), perform)
+
+
+def test_a_plan_waits_for_a_dead_server_once_where_errors_are_ignored() -> None:
+    nodes = MadeNodes(Raised(TimedOut("no answer")))
+    plan = compound.get_or_set(SPACE, "k", lambda: 5)
+    assert run(plan, Door(nodes, ignore=True).of_plan().perform) == 5
+    assert nodes.asked == [b"GET p:1:k"]
+
+
+@pytest.mark.parametrize("reply", [b"text", [1], 5])
+def test_a_reply_of_another_shape_is_the_servers_error(reply: object) -> None:
+    with pytest.raises(ReplyError, match=r"SCAN: the reply has not the shape"):
+        Door(MadeNodes(reply)).perform(keys.scan(SPACE))

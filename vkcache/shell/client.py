@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from vkcache.core.codec import Codec
-from vkcache.core.expiry import Timeout
+from vkcache.core.expiry import DEFAULT, Timeout
 from vkcache.core.keyspace import on_wire
-from vkcache.core.plan import Plan
+from vkcache.core.plan import Pages, Plan
 from vkcache.core.space import Space
+from vkcache.errors import Misconfigured
 from vkcache.shell.binding import Function, Sync, command, either, plan, stream
 from vkcache.shell.door import Door
 from vkcache.shell.nodes.choosing import choose
@@ -36,14 +37,14 @@ def _of_command(function: Function) -> Function:
 
 def _of_plan(function: Function) -> Function:
     def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Any:
-        return run(function(self.space, *args, **kwargs), self._door.perform)
+        return self.execute(function(self.space, *args, **kwargs))
 
     return method
 
 
 def _of_stream(function: Function) -> Function:
     def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        return run_stream(function(self.space, *args, **kwargs), self._door.perform)
+        return self._stream(function(self.space, *args, **kwargs))
 
     return method
 
@@ -57,7 +58,10 @@ class Carrier(Sync):
 
     def execute(self, plan: Plan[T]) -> T:
         """The result of a command or plan of the user's own: ``cache.execute(mine(cache.space, "k"))``."""
-        return run(plan, self._door.perform)
+        return run(plan, self._door.of_plan().perform)
+
+    def _stream(self, pages: Pages[T]) -> Iterator[T]:
+        return run_stream(pages, self._door.of_plan().perform)
 
     def make_key(self, key: str, version: int | None = None) -> str:
         """The key on the wire."""
@@ -93,6 +97,15 @@ class Carrier(Sync):
         self._door.nodes.close()
 
 
+def _check(prefix: object, version: object, timeout: object) -> None:
+    if not isinstance(prefix, str):
+        raise Misconfigured(f"option prefix, {prefix!r}: give a str")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise Misconfigured(f"option version, {version!r}: give a whole number")
+    if timeout is DEFAULT:
+        raise Misconfigured("option timeout: DEFAULT means this very option: give seconds, or None for ever")
+
+
 class Client(Commands, Carrier):
     """A cache in plain Python: ``Client("valkey://127.0.0.1:6379/0", prefix="app")``.
 
@@ -115,6 +128,7 @@ class Client(Commands, Carrier):
         codec: Codec | None = None,
         **options: Unpack[Options],
     ) -> None:
+        _check(prefix, version, timeout)
         chosen = settings(url, options)
         self._unreadable = Unreadable(strict=chosen.strict)
         self._door = Door(

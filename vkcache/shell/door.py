@@ -29,9 +29,13 @@ from vkcache.core.plan import (
 )
 from vkcache.core.replies import Fault
 from vkcache.errors import CacheError, InvalidArgument, ReplyError, Unreachable
-from vkcache.shell.nodes.single import Nodes
+from vkcache.shell.nodes.base import Nodes
+from vkcache.shell.nodes.fuse import Fuse
 
 T = TypeVar("T")
+
+_MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError)
+"""What a decoder raises where a server, or what stands in its place, answers something else."""
 
 log = logging.getLogger("vkcache")
 
@@ -50,6 +54,12 @@ class Door:
         self._ignore = ignore
         self._log_ignored = log_ignored
 
+    def of_plan(self) -> Door:
+        """The door for one plan; where errors are ignored, a dead server costs the plan one time-out."""
+        if not self._ignore:
+            return self
+        return Door(Fuse(self.nodes), ignore=True, log_ignored=self._log_ignored)
+
     def perform(self, step: Step[T]) -> T:
         """The result of *step*."""
         result: T = _PERFORMERS[type(step)](self, step)
@@ -66,7 +76,7 @@ class Door:
                 raise replies.error(reply, command)
         except _FAILURES as error:
             reply = self._absent(command, error)
-        return command.decode(reply)
+        return _decoded(command, reply)
 
     def _batch(self, batch: Batch[T]) -> list[T | CacheError]:
         commands = batch.commands
@@ -83,7 +93,7 @@ class Door:
                 if not (self._ignore and isinstance(error, ReplyError)):
                     return error
                 reply = self._absent(command, error)
-            return command.decode(reply)
+            return _decoded(command, reply)
         except CacheError as error:
             return error
 
@@ -116,14 +126,22 @@ class Door:
         return answer
 
 
+def _decoded(command: Command[T], reply: Reply) -> T:
+    try:
+        return command.decode(reply)
+    except CacheError:
+        raise
+    except _MISSHAPEN as error:
+        said = f"the reply has not the shape that its decoder reads ({type(error).__name__})"
+        raise replies.error(Fault(said), command) from error
+
+
 def _call(_door: Door, step: Call) -> Any:
     result = step.function()
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
             result.close()  # it was never awaited, and would warn of that
-        raise InvalidArgument(
-            "the function answers an awaitable: use the a-prefixed method, or an AsyncClient"
-        )
+        raise InvalidArgument("give a plain function, not one that answers an awaitable")
     return result
 
 

@@ -6,7 +6,7 @@ What may enter: the life of a request on its way to one server and back, whateve
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import libvalkey
 
@@ -15,33 +15,6 @@ from vkcache.core.replies import executed
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.wire.connection import BROKEN, Connection
 from vkcache.shell.wire.pool import Pool
-
-
-class Nodes(Protocol):
-    """Where the steps of a plan go. An error reply is a `Fault` in its command's place."""
-
-    def ask(self, command: Command[Any]) -> Reply:
-        """The reply to *command*.
-
-        :raises Unreachable: there is none.
-        """
-        ...
-
-    def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        """The replies to independent *commands*, in their order; one round trip a node."""
-        ...
-
-    def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        """The replies to *commands*, which are carried out together or not at all."""
-        ...
-
-    def features(self) -> Features:
-        """What the server can do."""
-        ...
-
-    def close(self) -> None:
-        """Close all connections; the next step opens new ones."""
-        ...
 
 
 class Single:

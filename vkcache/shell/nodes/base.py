@@ -1,0 +1,38 @@
+"""What every kind of nodes can do, whatever stands behind it.
+
+What may enter: a question that a shell asks of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from vkcache.core.plan import Command, Features, Reply
+
+
+class Nodes(Protocol):
+    """Where the steps of a plan go. An error reply is a `Fault` in its command's place."""
+
+    def ask(self, command: Command[Any]) -> Reply:
+        """The reply to *command*.
+
+        :raises Unreachable: there is none.
+        """
+        ...
+
+    def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        """The replies to independent *commands*, in their order; one round trip a node."""
+        ...
+
+    def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        """The replies to *commands*, which are carried out together or not at all."""
+        ...
+
+    def features(self) -> Features:
+        """What the server can do."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections; the next step opens new ones."""
+        ...
