@@ -27,7 +27,7 @@ _LAST_STEP = 4 * _MIB
 _CLAIM = 8 * _MIB
 _WINDOW = 8 * _MIB  # what every zstd decoder must offer, and more than levels up to 19 use
 _ZSTD_PIECE = 128  # 4 bytes of input give at most 128 KiB, so a piece at most 4 MiB
-_LZMA_MEMORY = 80 * _MIB  # preset 9 takes 65 MiB
+_LZMA_MEMORY = 16 * _MIB  # preset 6, the default, takes 9 MiB; a bomb must not bring 80 of its own
 _IDLE_MOST = 4
 
 
