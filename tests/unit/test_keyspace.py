@@ -7,12 +7,24 @@ be sent is not refused.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.unit.globs import matches
-from vkcache.core.keyspace import RAW, CacheKey, Keyspace, as_text, escape_glob, on_wire, unchanged
+from vkcache.core.keyspace import (
+    RAW,
+    CacheKey,
+    KeyFunction,
+    Keyspace,
+    as_text,
+    escape_glob,
+    on_wire,
+    unchanged,
+)
 from vkcache.errors import InvalidKey, Misconfigured
 
 sendable = st.characters(codec="utf-8")
@@ -120,7 +132,12 @@ def test_a_ready_made_key_stays_as_it_is(name: str) -> None:
     assert RAW.make(name) == RAW.reverse(name) == unchanged(name) == name
     assert RAW.names([on_wire(name)]) == [same_bytes(name)]
     assert RAW.pattern("a*") == "a*"
-    assert RAW.owns(on_wire(name))
+
+
+def test_nothing_tells_ready_made_keys_from_other_caches() -> None:
+    for whole in (RAW.pattern_of_all_versions, lambda: RAW.pattern_of_version(1)):
+        with pytest.raises(Misconfigured, match=r"no prefix.*flush_db"):
+            whole()
 
 
 def reversed_key(key: str, prefix: str, version: int) -> str:
@@ -132,8 +149,99 @@ def test_a_key_function_makes_keys_and_patterns() -> None:
     assert keyspace.make("k") == "k|3|p*"
     assert keyspace.make("k", 5) == "k|5|p*"
     assert keyspace.pattern("k*", 5) == "k*|5|p\\*"
+    assert keyspace.pattern_of_version(5) == "*|5|p\\*"
     assert keyspace.pattern_of_all_versions() == "*|*|p\\*"
-    assert keyspace.owns(b"whatever its pattern found")
+    assert keyspace.owned([b"k|3|p*", b"a|b|-12|p*", b"k|3|p", b"k|x|p*", b"k|3|p*|1|p"]) == [
+        b"k|3|p*",
+        b"a|b|-12|p*",
+    ]
+
+
+@given(prefix=prefixes, version=versions, pattern=names, other=prefixes, at=versions, name=names)
+def test_patterns_over_a_key_function_find_what_the_default_finds(
+    prefix: str, version: int, pattern: str, other: str, at: int, name: str
+) -> None:
+    default = Keyspace(prefix, version)
+    same = Keyspace(prefix, version, lambda key, head, number: "%s:%d:%s" % (head, int(number), key))  # noqa: UP031  # %d refuses text
+    assert same.pattern(pattern) == default.pattern(pattern)
+    assert same.pattern_of_version(at) == default.pattern_of_version(at)
+    wire = Keyspace(other, at).wire(name)
+    assert matches(on_wire(same.pattern_of_all_versions()), same.wire(name, at))
+    assert same.owns(same.wire(name, at))
+    if not on_wire(other).startswith(on_wire(prefix)):
+        assert not same.owns(wire)
+
+
+@pytest.mark.parametrize(
+    ("function", "pattern", "everything"),
+    [
+        (lambda key, prefix, _version: f"{prefix}/{key}", "p\\*/a*", "p\\*/*"),
+        (lambda key, prefix, version: f"{version}{version}{prefix}{key}", "33p\\*a*", "**p\\**"),
+        (lambda key, prefix, version: f"{prefix}[{version}]{key}?", "p\\*\\[3\\]a*\\?", "p\\*\\[*\\]*\\?"),
+    ],
+)
+def test_any_text_around_names_is_literal(function: KeyFunction, pattern: str, everything: str) -> None:
+    keyspace = Keyspace("p*", 3, function)
+    assert keyspace.pattern("a*") == pattern
+    assert keyspace.pattern_of_all_versions() == everything
+    assert keyspace.owns(keyspace.wire("any"))
+
+
+def hashed(key: str, prefix: str, _version: int) -> str:
+    return f"{prefix}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        hashed,
+        lambda key, prefix, version: f"{prefix}:{version}:{key}:{hashed(key, prefix, version)}",
+        lambda key, prefix, version: f"{prefix}:{version}:{key}:{key}",
+        lambda key, prefix, version: f"{prefix}:{version}:{len(key)}:{key}",
+        lambda key, prefix, version: f"{prefix}:{version}:{key:>40}",
+        lambda _key, prefix, version: f"{prefix}:{version}",
+        lambda key, prefix, version: f"{prefix}:{version}:{ {'known': 1}[key] }",
+    ],
+)
+def test_no_pattern_finds_keys_that_do_not_hold_their_names(function: KeyFunction) -> None:
+    keyspace = Keyspace("p", 1, function)
+    asked: list[Callable[[], object]] = [
+        lambda: keyspace.pattern("*"),
+        lambda: keyspace.pattern_of_version(1),
+        keyspace.pattern_of_all_versions,
+        lambda: keyspace.owns(b"p:1:k"),
+    ]
+    for ask in asked:
+        with pytest.raises(Misconfigured, match=r"^KEY_FUNCTION, or make_key.*flush_db"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "spelling", [lambda version: version % 7, lambda version: f"{version:020d}", hash(2).__sub__]
+)
+def test_versions_that_are_not_spelled_as_they_are_have_patterns_of_their_own_alone(
+    spelling: Callable[[int], object],
+) -> None:
+    keyspace = Keyspace("p", 1, lambda key, prefix, version: f"{prefix}:{spelling(version)}:{key}")
+    assert keyspace.pattern_of_version(2) == f"p:{spelling(2)}:*"
+    with pytest.raises(Misconfigured, match="KEY_FUNCTION"):
+        keyspace.pattern_of_all_versions()
+
+
+def test_a_function_that_changes_names_has_patterns_for_what_it_leaves() -> None:
+    keyspace = Keyspace("p", 1, lambda key, prefix, version: f"{prefix}:{version}:{key.upper()}")
+    assert keyspace.pattern_of_all_versions() == "p:*:*"
+    assert keyspace.pattern("WORD-[0-9]*") == "p:1:WORD-[0-9]*"
+    with pytest.raises(Misconfigured, match="KEY_FUNCTION"):
+        keyspace.pattern("word*")
+
+
+@pytest.mark.parametrize("answer", [None, b"k", 5])
+def test_a_key_function_has_to_answer_a_str(answer: object) -> None:
+    keyspace = Keyspace("p", 1, lambda *_: answer)  # type: ignore[arg-type]  # that is the mistake
+    for ask in (keyspace.make, keyspace.wire, keyspace.pattern):
+        with pytest.raises(Misconfigured, match=f"KEY_FUNCTION answers {type(answer).__name__}: let it"):
+            ask("k")
 
 
 def test_a_key_function_without_its_reverse_has_no_names() -> None:

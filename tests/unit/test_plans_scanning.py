@@ -11,10 +11,10 @@ import pytest
 from tests.unit.feeding import SPACE, feed, feed_pages
 from vkcache.core import compound, keys, lua
 from vkcache.core.codec import codec
-from vkcache.core.keyspace import Keyspace
+from vkcache.core.keyspace import Keyspace, unchanged
 from vkcache.core.plan import Batch
 from vkcache.core.space import Space
-from vkcache.errors import InvalidArgument, InvalidKey, Unreachable
+from vkcache.errors import InvalidArgument, InvalidKey, Misconfigured, Unreachable
 
 LIST = b"SCAN %d MATCH p:1:* COUNT 1000"
 ALL = b"SCAN %d MATCH p:*:* COUNT 1000"
@@ -102,8 +102,22 @@ def test_clear_of_one_version_needs_no_second_look() -> None:
 
 def test_clear_with_a_key_function_deletes_what_its_pattern_finds() -> None:
     space = Space(Keyspace("p", 1, lambda key, prefix, version: f"{version}/{prefix}/{key}"), SPACE.codec)
-    fed = feed(keys.clear(space), [b"0", [b"1/p/a"]], 1)
+    fed = feed(keys.clear(space), [b"0", [b"1/p/a", b"x/p/a"]], 1)
     assert fed.sent == [b"SCAN 0 MATCH */p/* COUNT 1000", b"UNLINK 1/p/a"]
+
+
+@pytest.mark.parametrize("version", [None, 1])
+def test_clear_is_refused_where_nothing_tells_keys_from_other_caches(version: int | None) -> None:
+    for function in (unchanged, lambda key, _prefix, version: f"{hash(key)}:{version}"):
+        with pytest.raises(Misconfigured, match="flush_db"):
+            feed(keys.clear(Space(Keyspace("p", 1, function), SPACE.codec), version))
+
+
+def test_a_version_goes_up_by_whole_numbers_alone() -> None:
+    for move in (keys.incr_version, keys.decr_version):
+        for delta in (1.5, "1", None):
+            with pytest.raises(InvalidArgument, match=r"delta.*whole number"):
+                move(SPACE, "k", delta)  # type: ignore[arg-type]  # that is the mistake
 
 
 def test_reinsert_keys_rewrites_only_what_would_be_written_otherwise() -> None:

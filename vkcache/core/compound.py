@@ -212,7 +212,7 @@ def reinsert_keys(space: Space, *, itersize: int | None = None) -> Steps[int]:
 
 
 def _reinserted(space: Space, wires: list[bytes]) -> Steps[int]:
-    own = tuple(wire for wire in wires if space.keyspace.owns(wire))
+    own = tuple(space.keyspace.owned(wires))
     if not own:
         return 0
     replies = yield from Command(strings.MGET_SPREAD, own, list[bytes | None])

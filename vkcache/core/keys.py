@@ -181,16 +181,23 @@ def incr_version(space: Space, key: str, delta: int = 1, version: int | None = N
     """The version at which the value of *key* is found now: *version* + *delta*. Its time to live stays.
 
     :raises KeyNotFound: nothing is stored there.
+    :raises InvalidArgument: *delta* is no whole number.
     """
     source = space.keyspace.version if version is None else version
-    target = source + delta
+    target = source + _whole(delta)
     wires = (space.key(key, source), space.key(key, target))
     return Command(RENAME, wires, partial(_renamed, key, lambda _: target))
 
 
 def decr_version(space: Space, key: str, delta: int = 1, version: int | None = None) -> Command[int]:
     """`incr_version` by -*delta*."""
-    return incr_version(space, key, -delta, version)
+    return incr_version(space, key, -_whole(delta), version)
+
+
+def _whole(delta: object) -> int:
+    if not isinstance(delta, int):
+        raise InvalidArgument(f"delta, {delta!r}: give a whole number")
+    return delta
 
 
 def scan(
@@ -295,14 +302,17 @@ def delete_pattern(
 
 
 def clear(space: Space, version: int | None = None, *, itersize: int | None = None) -> Steps[bool]:
-    """True: all keys of this cache are gone, of all versions or of the one named. No other cache's are."""
-    if version is not None:
-        yield from delete_pattern(space, "*", version, itersize=itersize)
-        return True
+    """True: all keys of this cache are gone, of all versions or of the one named. No other cache's are.
+
+    :raises Misconfigured: nothing in its keys tells them from other caches'.
+    """
     keyspace = space.keyspace
+    if version is not None:
+        yield from each_page(space, on_wire(keyspace.pattern_of_version(version)), _unlink, itersize)
+        return True
 
     def unlink_own(wires: _Wires) -> Plan[int]:
-        own = [wire for wire in wires if keyspace.owns(wire)]
+        own = keyspace.owned(wires)
         return _unlink(own) if own else Done(0)
 
     match = on_wire(keyspace.pattern_of_all_versions())

@@ -7,7 +7,7 @@ What may enter: rules about the text of keys and patterns. Which node a key live
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -30,6 +30,30 @@ _GLOB = re.compile(r"([*?\[\]^\\])")
 def escape_glob(text: str) -> str:
     r"""*text* as a glob pattern that matches it alone: ``a*b`` -> ``a\*b``."""
     return _GLOB.sub(r"\\\1", text)
+
+
+_PROBES = (
+    ("4180273965", 90217364),
+    ("73096182540417", 3815066927),
+    ("960518374", 804259316),
+    ("5172936480551", 61739208457),
+)
+"""Names and versions that no cache has. Digits, as functions may fold case or want a number; several, of
+several lengths, as they may pad, cut, or hash."""
+
+_NAME, _VERSION = "name", "version"
+_Part: TypeAlias = tuple[str, str]
+"""What stands there, `_NAME`, `_VERSION` or nothing, and the text that does where it is neither."""
+
+_GLOB_MARKS = re.compile(r"[*?\[\]^\\]")
+_NOT_AS_IT_IS = (
+    "KEY_FUNCTION, or make_key, makes keys that do not hold each name and version as it is, so no pattern "
+    "finds them: delete by name, change the function, or empty the whole database with flush_db()"
+)
+_LIKE_ANY = (
+    "nothing tells these keys from those of other caches (no prefix, and no KEY_FUNCTION that adds text): "
+    "take some with delete_pattern(), or empty the whole database with flush_db()"
+)
 
 
 def unchanged(key: str, _prefix: str = "", _version: int = 1) -> str:
@@ -74,19 +98,28 @@ class Keyspace:
 
     @_own.default
     def _default_own(self) -> re.Pattern[str]:
+        return re.compile(rf"{re.escape(self.prefix)}:{self._versions}:", re.DOTALL)
+
+    @property
+    def _versions(self) -> str:
         # Another cache's prefix may begin with ours and a colon ("a" and "a:b"): a version is a number.
-        versions = rf"-?[0-9]+|{re.escape(str(self.version))}"
-        return re.compile(rf"{re.escape(self.prefix)}:(?:{versions}):", re.DOTALL)
+        return rf"(?:-?[0-9]+|{re.escape(str(self.version))})"
 
     def make(self, name: str, version: int | None = None) -> str:
         """The key on the wire, as text."""
         if isinstance(name, CacheKey):
             return name
         if self.function is not None:
-            return self.function(name, self.prefix, self.version if version is None else version)
+            return self._made(name, self.version if version is None else version)
         if version is None:
             return f"{self._head}{name}"
         return f"{self.prefix}:{version}:{name}"
+
+    def _made(self, name: str, version: int) -> str:
+        made: object = None if self.function is None else self.function(name, self.prefix, version)
+        if not isinstance(made, str):
+            raise Misconfigured(f"KEY_FUNCTION answers {type(made).__name__}: let it answer a str")
+        return made
 
     def wire(self, name: str, version: int | None = None) -> bytes:
         """The key on the wire.
@@ -106,22 +139,62 @@ class Keyspace:
         """A glob that matches the keys of *version* whose names match the glob *pattern*.
 
         Prefix and version match literally, whatever characters they hold.
+
+        :raises Misconfigured: the key function's keys do not hold such names as they are.
         """
-        return self._pattern(pattern, escape_glob(str(self.version if version is None else version)))
+        at = self.version if version is None else version
+        if self.function is None:
+            return f"{escape_glob(self.prefix)}:{escape_glob(str(at))}:{pattern}"
+        return _glob(self._shape(_GLOB_MARKS.sub("", pattern), at), pattern)
+
+    def pattern_of_version(self, version: int) -> str:
+        """A glob that matches every key of *version* of this cache.
+
+        :raises Misconfigured: as `pattern`; or nothing tells its keys from other caches'.
+        """
+        if self.function is not None:
+            _told_apart(self._shape("", version))
+        return self.pattern("*", version)
 
     def pattern_of_all_versions(self) -> str:
-        """A glob that matches every key of this cache, and perhaps others: see `owns`."""
-        return self._pattern("*", "*")
+        """A glob that matches every key of this cache, and perhaps others: see `owned`.
 
-    def _pattern(self, pattern: str, version: str) -> str:
-        prefix = escape_glob(self.prefix)
+        :raises Misconfigured: as `pattern_of_version`.
+        """
         if self.function is None:
-            return f"{prefix}:{version}:{pattern}"
-        return self.function(pattern, prefix, version)  # type: ignore[arg-type]  # a glob stands for the number
+            return f"{escape_glob(self.prefix)}:*:*"
+        return _glob(_told_apart(self._shape("", None)), "*")
+
+    def owned(self, wires: Iterable[bytes]) -> list[bytes]:
+        """Those of *wires*, keys found by `pattern_of_all_versions`, that are this cache's own."""
+        own = self._own.match
+        if self.function is not None:
+            own = _exactly(self._shape("", None), self._versions).fullmatch
+        return [wire for wire in wires if own(as_text(wire))]
 
     def owns(self, wire: bytes) -> bool:
         """Whether a key found by `pattern_of_all_versions` is this cache's own."""
-        return self.function is not None or self._own.match(as_text(wire)) is not None
+        return bool(self.owned([wire]))
+
+    def _shape(self, text: str, version: int | None) -> tuple[_Part, ...]:
+        """The parts of what the function makes of names that hold *text*: of *version*, or of any."""
+        try:
+            first, *others = (
+                self._parts(f"{probe}{text}{probe[::-1]}", number, version) for probe, number in _PROBES
+            )
+        except Misconfigured:
+            raise
+        except Exception as error:  # the user's function may raise anything
+            raise Misconfigured(f"{_NOT_AS_IT_IS} (it raised {type(error).__name__})") from error
+        if any(other != first for other in others) or first.count((_NAME, "")) != 1:
+            raise Misconfigured(_NOT_AS_IT_IS)
+        return first
+
+    def _parts(self, name: str, number: int, version: int | None) -> tuple[_Part, ...]:
+        made = self._made(name, number if version is None else version)
+        marks = {name: _NAME} if version is not None else {name: _NAME, str(number): _VERSION}
+        found = re.split(f"({'|'.join(map(re.escape, marks))})", made)
+        return tuple((marks[part], "") if part in marks else ("", part) for part in found if part)
 
     def reverse(self, key: str) -> str:
         """The user's name of the key *key* on the wire, of any version.
@@ -144,6 +217,22 @@ class Keyspace:
             return [self.reverse(as_text(wire)) for wire in wires]
         head = len(on_wire(self.make("", version)))
         return [as_text(wire[head:]) for wire in wires]
+
+
+def _glob(shape: tuple[_Part, ...], pattern: str) -> str:
+    stands = {_NAME: pattern, _VERSION: "*"}
+    return "".join(stands[kind] if kind else escape_glob(text) for kind, text in shape)
+
+
+def _exactly(shape: tuple[_Part, ...], versions: str) -> re.Pattern[str]:
+    stands = {_NAME: ".*", _VERSION: versions}
+    return re.compile("".join(stands[kind] if kind else re.escape(text) for kind, text in shape), re.DOTALL)
+
+
+def _told_apart(shape: tuple[_Part, ...]) -> tuple[_Part, ...]:
+    if not any(text for _, text in shape):
+        raise Misconfigured(_LIKE_ANY)
+    return shape
 
 
 RAW = Keyspace(function=unchanged, reverse_function=unchanged)

@@ -13,18 +13,16 @@ from typing import Any
 import valkey
 import valkey.asyncio
 from asgiref.sync import sync_to_async
-from attrs import frozen
+from attrs import evolve, frozen
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
-from vkcache.core.keyspace import RAW, Keyspace
+from vkcache.core.keyspace import RAW, KeyFunction, Keyspace
 from vkcache.core.space import Space
 from vkcache.django.sites import Site, site
 from vkcache.django.util import NoCompressor, WholeCodec
 from vkcache.shell.binding import Function, awaited, awaited_stream
 from vkcache.shell.client import Carrier
-from vkcache.shell.nodes.choosing import raw_async_client, raw_client
-from vkcache.shell.run import run
-from vkcache.shell.run import stream as run_stream
+from vkcache.shell.nodes.choosing import raw_async_client
 from vkcache.shell.tables import AwaitedCommands, Commands
 
 _AT_ONCE = 100  # items of an iteration that one visit to the thread brings
@@ -33,7 +31,7 @@ _memcached_would_refuse = re.compile(r"[\x00-\x20\x7f]").search
 
 def _of_awaited(function: Function) -> Function:
     def carry(self: Carrier, args: Any, kwargs: Any) -> Any:
-        return run(function(self.space, *args, **kwargs), self._door.perform)
+        return self.execute(function(self.space, *args, **kwargs))
 
     async def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Any:
         return await sync_to_async(carry)(self, args, kwargs)
@@ -43,7 +41,7 @@ def _of_awaited(function: Function) -> Function:
 
 def _of_awaited_stream(function: Function) -> Function:
     async def method(self: Carrier, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        items = run_stream(function(self.space, *args, **kwargs), self._door.perform)
+        items = self._stream(function(self.space, *args, **kwargs))
         while some := await sync_to_async(_some)(items):
             for item in some:
                 yield item
@@ -84,19 +82,16 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
     """
 
     def __init__(self, location: str | Sequence[str], params: Mapping[str, Any]) -> None:
+        self._site: Site = site(location, params)  # first: it names what is wrong where Django would not
         super().__init__(params)
-        self._site: Site = site(location, params)
         self._door = self._site.door
-        settings = self._site.settings
-        self.space = self.space_over(
-            Keyspace(
-                self.key_prefix,
-                self.version,
-                self._key_function(settings.key_function),
-                settings.reverse_key_function,
-                self._key_check(),
-            )
-        )
+        self._plain = self._site.settings.keyspace(self.key_prefix, self.version)
+        function = self._key_function(self._plain.function)
+        self.space = self.space_over(evolve(self._plain, function=function, check=self._key_check()))
+
+    def make_key(self, key: str, version: int | None = None) -> str:
+        """The key on the wire. A subclass may override it; then all methods take its keys."""
+        return self._plain.make(key, version)
 
     def space_over(self, keyspace: Keyspace) -> Space:
         """This cache's space over other keys."""
@@ -109,9 +104,7 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
             default_marks=(DEFAULT_TIMEOUT,),
         )
 
-    def _key_function(
-        self, of_settings: Callable[[str, str, int], str] | None
-    ) -> Callable[[str, str, int], str] | None:
+    def _key_function(self, of_settings: KeyFunction | None) -> KeyFunction | None:
         """KEY_FUNCTION, or a subclass's own ``make_key`` (Django lets one override it)."""
         if type(self).make_key is ValkeyCache.make_key:
             return of_settings
@@ -144,8 +137,8 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
         return RawCache(self)
 
     def get_client(self, key: str | None = None, *, write: bool = False) -> valkey.Valkey:  # noqa: ARG002  # one server
-        """valkey-py's client for the server of *key*, over connections of its own; keys and values raw."""
-        return raw_client(self._site.settings)
+        """valkey-py's client for the server of *key*, over a pool that callers share; keys and values raw."""
+        return self._site.raw()
 
     async def get_async_client(
         self,

@@ -15,9 +15,10 @@ from django.conf import settings as django_settings
 from django.core.cache.backends.base import default_key_func, get_key_func
 from django.core.exceptions import ImproperlyConfigured
 
+from vkcache.core.codec.naming import nearest
 from vkcache.core.expiry import Timeout, milliseconds
 from vkcache.errors import CallError, Misconfigured
-from vkcache.shell.options import Settings, load, nearest, settings
+from vkcache.shell.options import Settings, load, settings
 
 _TOP_LEVEL = frozenset(
     {
@@ -29,8 +30,14 @@ _TOP_LEVEL = frozenset(
         "VERSION",
         "KEY_FUNCTION",
         "REVERSE_KEY_FUNCTION",
+        "timeout",  # Django's BaseCache reads these three in lower case
+        "max_entries",
+        "cull_frequency",
     }
 )
+_PAGE_SETTINGS = ("VKCACHE_SCAN_ITERSIZE", "DJANGO_VALKEY_SCAN_ITERSIZE")
+SITE_WIDE = frozenset({"SECRET_KEY", "SECRET_KEY_FALLBACKS", *_PAGE_SETTINGS})
+"""The settings beside CACHES that a cache is built from."""
 
 
 @contextmanager
@@ -42,15 +49,36 @@ def as_django_says_it() -> Iterator[None]:
         raise ImproperlyConfigured(f"CACHES: {error}") from error
 
 
-def read(location: str | Sequence[str], params: Mapping[str, Any]) -> Settings:
-    """The settings of a cache.
+def check(location: object, params: Mapping[str, Any]) -> None:
+    """Nothing, where each setting of a row of CACHES is known and of its type.
 
-    :raises Misconfigured: one of them is unknown, or has a value that it can not have.
+    :raises Misconfigured: one is not.
     """
     for name in params:
-        if name.upper() not in _TOP_LEVEL:
-            raise Misconfigured(f"setting {name!r} is not known{nearest(name.upper(), _TOP_LEVEL)}")
-    options = _lower(params.get("OPTIONS") or {})
+        if name not in _TOP_LEVEL:
+            raise Misconfigured(f"setting {name!r} is not known{nearest(str(name).upper(), _TOP_LEVEL)}")
+    several = location if isinstance(location, (list, tuple)) else [location]
+    if not all(isinstance(one, str) for one in several):  # its value may hold a password
+        raise Misconfigured(f"LOCATION, of type {type(location).__name__}: give a URL as a str")
+    options, prefix, version = (
+        params.get(name, absent) for name, absent in (("OPTIONS", {}), ("KEY_PREFIX", ""), ("VERSION", 1))
+    )
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise Misconfigured("OPTIONS: give a dict whose keys are the names of options")
+    if not isinstance(prefix, str):
+        raise Misconfigured(f"KEY_PREFIX, {prefix!r}: give a str")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise Misconfigured(f"VERSION, {version!r}: give a whole number")
+
+
+def read(location: str | Sequence[str], params: Mapping[str, Any]) -> Settings:
+    """The settings of a cache whose row passed `check`.
+
+    :raises Misconfigured: an option is unknown, or a setting has a value that it can not have.
+    """
+    options = _lower(params.get("OPTIONS", {}))
+    if "scan_itersize" not in options and (page := _page()) is not None:
+        options["scan_itersize"] = page
     options.setdefault("secret", _secrets())
     options.setdefault("key_function", _key_function(params.get("KEY_FUNCTION")))
     options.setdefault("reverse_key_function", _reverse(params.get("REVERSE_KEY_FUNCTION")))
@@ -84,11 +112,23 @@ def _lower(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _one_url(location: str | Sequence[str]) -> str:
-    parts = re.split(r"[;,]", location) if isinstance(location, str) else list(location)
-    urls = [part.strip() for part in parts if part.strip()]
+    # A comma or semicolon may stand in a password too: it separates where another URL begins.
+    parts = re.split(r"[;,]\s*(?=[a-z]+://)", location) if isinstance(location, str) else location
+    urls = [url for part in parts if (url := part.strip().rstrip(",; "))]
     if len(urls) != 1:
         raise Misconfigured(f"LOCATION holds {len(urls)} URLs; give one, such as 'valkey://127.0.0.1:6379/0'")
     return urls[0]
+
+
+def _page() -> int | None:
+    """How many keys one SCAN asks for, of the settings of the whole site; None: they do not say."""
+    for name in _PAGE_SETTINGS:
+        page = getattr(django_settings, name, None)
+        if page is not None:
+            if not isinstance(page, int) or page < 1:
+                raise Misconfigured(f"setting {name}, {page!r}: give a whole number above 0")
+            return page
+    return None
 
 
 def _secrets() -> tuple[str | bytes, ...] | None:
@@ -102,7 +142,10 @@ def _secrets() -> tuple[str | bytes, ...] | None:
 
 def _key_function(setting: str | Callable[..., str] | None) -> Callable[..., str] | None:
     """None for Django's own default, which the core makes faster."""
-    function: Callable[..., str] = get_key_func(setting)
+    try:
+        function: Callable[..., str] = get_key_func(setting)
+    except (ImportError, AttributeError) as error:  # the latter: neither a path nor a function
+        raise Misconfigured(f"KEY_FUNCTION, {setting!r}: {error}") from None
     return None if function is default_key_func else function
 
 

@@ -10,19 +10,20 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+import valkey
+from attrs import define, field
 from django.core.signals import setting_changed
 
 from vkcache.core.codec import Codec
 from vkcache.core.expiry import Timeout
-from vkcache.django.options import as_django_says_it, read, read_timeout
+from vkcache.django.options import SITE_WIDE, as_django_says_it, check, read, read_timeout
 from vkcache.shell.door import Door
-from vkcache.shell.nodes.choosing import choose
+from vkcache.shell.nodes.choosing import choose, raw_client
 from vkcache.shell.options import Settings
 from vkcache.shell.unreadable import Unreadable
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Site:
     """The shared part of a cache."""
 
@@ -33,6 +34,21 @@ class Site:
     codec: Codec
     door: Door
     unreadable: Unreadable
+    _raw: valkey.Valkey | None = field(default=None, init=False)
+
+    def raw(self) -> valkey.Valkey:
+        """valkey-py's client for the same server; all callers share it, and it outlives their ``close()``."""
+        with _lock:
+            if self._raw is None:
+                self._raw = raw_client(self.settings)
+                self._raw.auto_close_connection_pool = False
+            return self._raw
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.door.nodes.close()
+        if self._raw is not None:
+            self._raw.connection_pool.disconnect()
 
 
 _sites: list[Site] = []
@@ -44,6 +60,8 @@ def site(location: str | Sequence[str], params: Mapping[str, Any]) -> Site:
 
     :raises ImproperlyConfigured: a setting is unknown, or has a value that it can not have.
     """
+    with as_django_says_it():
+        check(location, params)
     with _lock:
         for known in _sites:
             if known.location == location and known.params == params:
@@ -64,12 +82,12 @@ def _new(location: str | Sequence[str], params: Mapping[str, Any]) -> Site:
 
 def _forget(*, setting: str, **_: Any) -> None:
     """Tests change settings: what was built from the old ones is closed."""
-    if setting in {"CACHES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:
+    if setting == "CACHES" or setting in SITE_WIDE:
         with _lock:
             forgotten = _sites[:]
             _sites.clear()
         for known in forgotten:
-            known.door.nodes.close()
+            known.close()
 
 
 def _renew_lock() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from vkcache.core.codec import Codec, codec
-from vkcache.core.keyspace import CacheKey, escape_glob
+from vkcache.core.keyspace import CacheKey, Keyspace
 
 __all__ = ["CacheKey", "decode", "encode", "make_key", "make_pattern"]
 
@@ -22,12 +22,15 @@ def make_key(key: str, key_func: Callable[[str, str, int], str], version: int, p
 
 
 def make_pattern(
-    pattern: str, key_func: Callable[[str, str, Any], str], version: int | str, prefix: str
+    pattern: str, key_func: Callable[[str, str, int], str], version: int, prefix: str
 ) -> CacheKey:
-    """A glob for keys on the wire; *prefix* and *version* match literally."""
+    """A glob for keys on the wire; *prefix* and *version* match literally.
+
+    :raises Misconfigured: the keys that *key_func* makes do not hold such names as they are.
+    """
     if isinstance(pattern, CacheKey):
         return pattern
-    return CacheKey(key_func(pattern, escape_glob(prefix), escape_glob(str(version))))
+    return CacheKey(Keyspace(prefix, version, key_func).pattern(pattern))
 
 
 @frozen

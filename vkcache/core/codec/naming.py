@@ -29,9 +29,14 @@ def given_name(given: object, setting: str) -> str:
 
 def unknown(setting: str, given: object, known: Iterable[str]) -> Misconfigured:
     """The error for a *setting* that is none of the *known* names; it names the nearest."""
+    names = sorted(known)
+    hint = nearest(str(given), names) or f"; known are {', '.join(names)}"
+    return Misconfigured(f"{setting}: {given!r} is unknown{hint}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of *name*, which is none of *known*: the nearest of them, or nothing."""
     from difflib import get_close_matches  # an error's cost, not every start's
 
-    names = sorted(known)
-    near = get_close_matches(str(given), names, 1, 0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-    return Misconfigured(f"{setting}: {given!r} is unknown; {hint}")
+    near = get_close_matches(name, sorted(known), 1, 0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
