@@ -61,16 +61,16 @@ def test_an_unknown_scheme_is_shown_with_those_that_are_known() -> None:
     ],
 )
 def test_what_does_not_fit_is_a_misconfiguration_that_shows_no_password(url: str, options: Any) -> None:
-    chosen = settings(url, options)
     with pytest.raises(Misconfigured) as caught:
-        opener(valkey_pool(url, chosen.dialling()))()
+        choose(settings(url, options))
     assert "hunter2" not in str(caught.value)
+    assert caught.value.__context__ is None
 
 
 def test_a_place_is_shown_without_user_and_password(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse = valkey.exceptions.ConnectionError("refused")
     monkeypatch.setattr(valkey.Connection, "connect", _raising(refuse))
-    nodes = choose(settings("valkey://u:hunter2@host:1/0?db=1", {}))
+    nodes = choose(settings("valkey://u:hunter2@host:1/1?db=1", {}))
     with pytest.raises(Unreachable) as caught:
         nodes.features()
     assert "hunter2" not in str(caught.value)

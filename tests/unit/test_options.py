@@ -16,9 +16,11 @@ import valkey
 from attrs import fields
 
 from vkcache.core.codec import Bare, Native
+from vkcache.core.codec.naming import nearest
 from vkcache.errors import Misconfigured
 from vkcache.shell import Client
-from vkcache.shell.options import Options, Settings, load, nearest, settings
+from vkcache.shell.options import TLS as KNOWN_TLS
+from vkcache.shell.options import Options, Settings, load, settings
 
 KNOWN = {attribute.name for attribute in fields(Settings)} - {"url", "tls"}
 TLS = {name for name in inspect.signature(valkey.SSLConnection).parameters if name.startswith("ssl_")}
@@ -26,6 +28,7 @@ TLS = {name for name in inspect.signature(valkey.SSLConnection).parameters if na
 
 def test_type_checkers_know_what_is_accepted() -> None:
     names = set(Options.__annotations__)
+    assert KNOWN_TLS == TLS
     assert {name for name in names if not name.startswith("ssl_")} == KNOWN
     assert {name for name in names if name.startswith("ssl_")} <= TLS
 
@@ -71,7 +74,9 @@ BAD: list[tuple[str, object, str]] = [
     ("key_function", "a.path", "give a function"),
     ("reverse_key_function", 5, "give a function"),
     ("pool_class", dict, "valkey.ConnectionPool"),
-    ("pool_class", "a.path", "valkey.ConnectionPool"),
+    ("socket_timeout", 1e10, "a day"),
+    ("signing_salt", "", "not empty"),
+    ("signing_salt", 5, "not empty"),
     ("topology", "cluster", 'give "single"'),
 ]
 
@@ -94,6 +99,7 @@ def test_a_bad_value_is_named_with_its_option_and_the_remedy(name: str, value: o
         ("secret", ""),
         ("secret", 5),
         ("pool_kwargs", ["hunter2"]),
+        ("credential_provider", "hunter2"),
     ],
 )
 def test_a_bad_secret_is_named_and_not_shown(name: str, value: object) -> None:
@@ -111,11 +117,10 @@ def test_a_url_is_text() -> None:
 
 def test_nothing_secret_is_in_the_repr() -> None:
     chosen = settings(
-        "valkey://u:hunter2@host",
+        "valkeys://u:hunter2@host",
         {
             "password": "hunter2",
             "secret": "hunter2",
-            "credential_provider": "hunter2",
             "pool_kwargs": {"password": "hunter2"},
             "ssl_password": "hunter2",
         },
@@ -125,10 +130,10 @@ def test_nothing_secret_is_in_the_repr() -> None:
 
 
 def test_equal_options_are_equal_settings() -> None:
-    first = settings("valkey://a", {"db": 1, "ssl_ca_certs": "x"})
-    assert first == settings("valkey://a", {"ssl_ca_certs": "x", "db": 1})
-    assert first != settings("valkey://a", {"db": 1})
-    assert first != settings("valkey://b", {"db": 1, "ssl_ca_certs": "x"})
+    first = settings("valkeys://a", {"db": 1, "ssl_ca_certs": "x"})
+    assert first == settings("valkeys://a", {"ssl_ca_certs": "x", "db": 1})
+    assert first != settings("valkeys://a", {"db": 1})
+    assert first != settings("valkeys://b", {"db": 1, "ssl_ca_certs": "x"})
 
 
 def test_what_is_given_reaches_the_connection() -> None:

@@ -6,21 +6,22 @@ An error names the option and the remedy, and the value unless it may be secret.
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import inspect
 import math
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict
+from urllib.parse import urlencode
 
 import valkey
 from attrs import Attribute, field, fields, frozen
 
 from vkcache.core.codec import Codec, codec
+from vkcache.core.codec.naming import nearest  # Django's settings are told of it too
 from vkcache.core.keyspace import KeyFunction, Keyspace
 from vkcache.errors import Misconfigured
+from vkcache.shell import urls
 
 
 class UnsignedPickles(UserWarning):
@@ -44,6 +45,9 @@ def option(check: Callable[[Any], bool], remedy: str, default: Any, *, secret: b
     return field(default=default, validator=validate, repr=not secret)
 
 
+_DAY = 86400.0
+
+
 def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -65,8 +69,8 @@ def _text(*, secret: bool = False) -> Any:
 
 
 def _timeout(default: float) -> Any:
-    remedy = "give a number of seconds above 0, or None to wait for ever"
-    return option(lambda value: value is None or (_number(value) and value > 0), remedy, default)
+    remedy = "give a number of seconds above 0, a day (86400) at most, or None to wait for ever"
+    return option(lambda value: value is None or (_number(value) and 0 < value <= _DAY), remedy, default)
 
 
 def _function() -> Any:
@@ -75,6 +79,10 @@ def _function() -> Any:
 
 def _is_pool_class(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, valkey.ConnectionPool)
+
+
+def _is_provider(value: Any) -> bool:
+    return value is None or callable(getattr(value, "get_credentials", None))
 
 
 def _is_secret(value: Any) -> bool:
@@ -88,13 +96,17 @@ def _is_secret(value: Any) -> bool:
 class Settings:
     """Everything that a cache is built from. Two caches with equal settings may share connections."""
 
-    url: str = option(lambda value: isinstance(value, str), "give one URL as a str", "memory://", secret=True)
+    url: str = field(default="memory://", repr=False)
     # values; None: what the format has as its default
     serializer: Any = None
     compressor: Any = None
     format: Literal["native", "bare"] = "native"
     signing: Literal["pickles", "all", "off"] = "pickles"
-    signing_salt: str = "vkcache"
+    signing_salt: str | bytes = option(
+        lambda value: isinstance(value, (str, bytes)) and bool(value),
+        "give a str or bytes, not empty",
+        "vkcache",
+    )
     secret: Any = option(_is_secret, "give a str or bytes, or several, none of them empty", None, secret=True)
     max_value_size: int = _count(64 * 2**20)
     strict: bool = _flag(False)
@@ -108,7 +120,9 @@ class Settings:
     )
     username: str | None = _text()
     password: str | None = _text(secret=True)
-    credential_provider: Any = field(default=None, repr=False)
+    credential_provider: Any = option(
+        _is_provider, "give an object with get_credentials()", None, secret=True
+    )
     db: int | None = option(
         lambda value: value is None or (_whole(value) and value >= 0), "give a whole number, 0 or more", None
     )
@@ -151,7 +165,7 @@ class Settings:
         made = codec(
             format=self.format,
             signing=self.signing,
-            secrets=_several(self.secret),
+            secrets=self.secret or (),
             signing_salt=self.signing_salt,
             max_value_size=self.max_value_size,
             **given,
@@ -159,6 +173,13 @@ class Settings:
         if made.runs_unsigned:
             warnings.warn(_UNSIGNED, UnsignedPickles, stacklevel=2)
         return made
+
+    def pooling(self) -> dict[str, Any]:
+        """What a pool of valkey-py's own is to know beside."""
+        return {
+            "max_connections": self.max_connections,
+            "health_check_interval": self.health_check_interval,
+        }
 
     def dialling(self) -> dict[str, Any]:
         """The keyword arguments with which valkey-py opens a connection."""
@@ -182,7 +203,7 @@ class Options(TypedDict, total=False):
     compressor: Any
     format: Literal["native", "bare"]
     signing: Literal["pickles", "all", "off"]
-    signing_salt: str
+    signing_salt: str | bytes
     secret: str | bytes | Sequence[str | bytes] | None
     max_value_size: int
     strict: bool
@@ -200,7 +221,7 @@ class Options(TypedDict, total=False):
     socket_keepalive: bool
     max_connections: int
     health_check_interval: float
-    pool_class: type[valkey.ConnectionPool]
+    pool_class: type[valkey.ConnectionPool] | str
     pool_kwargs: Mapping[str, Any]
     ssl_keyfile: str | None
     ssl_certfile: str | None
@@ -219,34 +240,108 @@ class Options(TypedDict, total=False):
     maxmemory_policy: str
 
 
-_TLS = frozenset(
-    name for name in inspect.signature(valkey.SSLConnection).parameters if name.startswith("ssl_")
+TLS = frozenset(
+    (
+        "ssl_ca_certs",
+        "ssl_ca_data",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_ciphers",
+        "ssl_keyfile",
+        "ssl_min_version",
+        "ssl_ocsp_context",
+        "ssl_ocsp_expected_cert",
+        "ssl_password",
+        "ssl_validate_ocsp",
+        "ssl_validate_ocsp_stapled",
+    )
 )
+"""valkey-py's options of an encrypted connection."""
+
 _KNOWN = frozenset(attribute.name for attribute in fields(Settings)) - {"url", "tls"}
+_UNSET = frozenset(attribute.name for attribute in fields(Settings) if attribute.default is None)
 
 
 def settings(url: str, options: Mapping[str, Any]) -> Settings:
-    """*options*, checked.
+    """*options* and those inside *url* and pool_kwargs, checked.
 
-    :raises Misconfigured: one is unknown (the message names the nearest known one), or its value is.
+    :raises Misconfigured: one is unknown (the message names the nearest known one), or its value is;
+        the URL can not be read; or two of them contradict.
     """
-    for name in options:
-        if name not in _KNOWN and name not in _TLS:
-            raise Misconfigured(f"option {name!r} is not known{nearest(name, _KNOWN | _TLS)}")
-    tls = {name: value for name, value in options.items() if name in _TLS}
-    return Settings(url=url, tls=tls, **{name: value for name, value in options.items() if name in _KNOWN})
+    place = urls.read(url)
+    inside, query = _known_inside(place.query)
+    beside, pool_kwargs = _known_inside(options.get("pool_kwargs"))
+    _check_names((*options, *(name for name in query if name.startswith("ssl_"))))
+    given = _agreed(place.login, inside, beside, {**options, "pool_kwargs": pool_kwargs})
+    if isinstance(given.get("pool_class"), str):
+        given["pool_class"] = load("pool_class", given["pool_class"])
+    tls = {name: given.pop(name) for name in [*given] if name in TLS}
+    _check_place(place.scheme, given, tls)
+    return Settings(
+        url=f"{place.address}?{urlencode(query)}" if query else place.address,
+        tls=_with_host_names(tls) if place.scheme in urls.ENCRYPTED else tls,
+        **given,
+    )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What to say of *name*, which is none of *known*: the nearest of them, or nothing."""
-    close = difflib.get_close_matches(name, sorted(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _known_inside(mixed: Any) -> tuple[dict[str, Any], Any]:
+    """What *mixed* (pool_kwargs, or a URL's query) says of our own options; and the rest, for valkey-py."""
+    if mixed is None or not isinstance(mixed, Mapping):
+        return {}, MappingProxyType({}) if mixed is None else mixed
+    if str(mixed.get("protocol", 2)) != "2":
+        raise Misconfigured("option protocol: replies are read as RESP2: give 2, or leave it out")
+    ours = {name: value for name, value in mixed.items() if name in urls.INSIDE or name in TLS}
+    left_out = {"protocol", "decode_responses", *ours}  # replies are bytes, whatever is asked for
+    return ours, {name: value for name, value in mixed.items() if name not in left_out}
 
 
-def _several(secret: Any) -> tuple[str | bytes, ...]:
-    if secret is None:
-        return ()
-    return (secret,) if isinstance(secret, (str, bytes)) else tuple(secret)
+def _check_names(names: Collection[str]) -> None:
+    for name in names:
+        if name not in _KNOWN and name not in TLS:
+            raise Misconfigured(f"option {name!r} is not known{nearest(name, _KNOWN | TLS)}")
+
+
+def _agreed(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """What all *sources* say; None is no value where that is the default."""
+    agreed: dict[str, Any] = {}
+    for source in sources:
+        for name, value in source.items():
+            if value is None and name in _UNSET:
+                continue
+            if name in agreed and agreed[name] != value:
+                raise Misconfigured(
+                    f"option {name} has two values: give one, in the URL, in pool_kwargs or as an option"
+                )
+            agreed[name] = value
+    return agreed
+
+
+def _check_place(scheme: str, given: Mapping[str, Any], tls: Mapping[str, Any]) -> None:
+    """That no option would be without effect at a URL of this *scheme*."""
+    for name in tls:
+        if scheme not in urls.ENCRYPTED:
+            raise Misconfigured(f"option {name} needs a URL that begins with valkeys:// or rediss://")
+    for name in ("maxmemory", "maxmemory_policy"):
+        if name in given and scheme != "embedded":
+            raise Misconfigured(f"option {name} is for embedded://: other servers have their own settings")
+    if "credential_provider" in given and ("username" in given or "password" in given):
+        raise Misconfigured("option credential_provider: leave out username and password beside it")
+
+
+def _with_host_names(tls: Mapping[str, Any]) -> dict[str, Any]:
+    """*tls*, where the server's certificate has to be for its host unless no certificate is asked for.
+
+    :raises Misconfigured: ssl_cert_reqs is none that is known, or contradicts ssl_check_hostname.
+    """
+    wanted = tls.get("ssl_cert_reqs", "required")
+    if wanted not in ("none", "optional", "required", None, 0, 1, 2):  # the numbers are the module ssl's
+        raise Misconfigured('option ssl_cert_reqs: give "required", "optional" or "none"')
+    unasked = wanted in ("none", None, 0)
+    if unasked and tls.get("ssl_check_hostname"):
+        raise Misconfigured('option ssl_check_hostname: leave it out where ssl_cert_reqs is "none"')
+    return {"ssl_check_hostname": not unasked, **tls}
 
 
 def _resolved(name: str, value: Any) -> Any:

@@ -101,7 +101,8 @@ def socket_path(name: str = "", *, maxmemory: str | int = "256mb", policy: str =
 
     All callers of one name in the process and its forks share the server; two names are two servers.
     It keeps nothing on disk and ends with the process that started it. If the server itself dies, the
-    next call in the process that started it starts an empty one at the same address.
+    next call in the process that started it starts an empty one at the same address; so it does if the
+    socket is gone, as where old files are swept from the folder for temporary ones.
 
     *maxmemory* is in bytes, or text with the server's units ("64mb"); 0 is no limit.
 
@@ -109,7 +110,7 @@ def socket_path(name: str = "", *, maxmemory: str | int = "256mb", policy: str =
         server of this name, no server is installed, or no folder can be made for it.
     :raises Unreachable: the server ended at once, or (TimedOut) did not answer within 5 seconds.
     """
-    size, policy = _parsed_size(maxmemory), _known_policy(policy)
+    size, policy = limits(maxmemory, policy)
     with _lock:
         running = _servers.get(name)
         if running is None:
@@ -119,11 +120,21 @@ def socket_path(name: str = "", *, maxmemory: str | int = "256mb", policy: str =
                 f"the embedded server {name!r} runs with maxmemory={running.maxmemory} and "
                 f"maxmemory_policy={running.policy!r}: ask for the same everywhere, or use another name"
             )
-        elif running.watchdog is not None and _is_gone(running.watchdog):
+        elif running.watchdog is not None and (
+            _is_gone(running.watchdog) or not Path(running.address).exists()
+        ):
             del _servers[name]
             _end(running, running.watchdog)
             running = _servers[name] = _started(running.folder, size, policy)
         return running.address
+
+
+def limits(maxmemory: str | int, policy: str) -> tuple[int, str]:
+    """*maxmemory* in bytes, and *policy*.
+
+    :raises Misconfigured: one is no such setting.
+    """
+    return _parsed_size(maxmemory), _known_policy(policy)
 
 
 def find_server() -> Path:

@@ -5,6 +5,8 @@ What may enter: what happens once for a connection, before its first command.
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,32 +18,55 @@ from vkcache.core.replies import features
 from vkcache.errors import AccessDenied, Misconfigured, ReplyError, TimedOut, Unreachable
 from vkcache.shell.wire.connection import SocketConnection
 
+_UNFIT = (TypeError, ValueError, AttributeError, exceptions.ValkeyError)
+"""What valkey-py raises where an option has a name or a value that it does not know."""
+
 
 def valkey_pool(
     url: str, kwargs: Mapping[str, Any], pool_class: type[valkey.ConnectionPool] = valkey.ConnectionPool
 ) -> valkey.ConnectionPool:
     """A pool of valkey-py's that knows how to reach *url*; nothing is opened.
 
-    :raises Misconfigured: the URL can not be read.
+    :raises Misconfigured: the URL can not be read, or an option does not fit it.
     """
+    pool: valkey.ConnectionPool | None = _made(pool_class.from_url, {**kwargs, "url": url})
+    if pool is not None and _made(pool.connection_class, pool.connection_kwargs) is not None:
+        return pool
+    # Not raised where it was caught: what Python says of an argument may quote it.
+    raise Misconfigured(_unfit(pool_class, kwargs if pool is None else pool.connection_kwargs, pool))
+
+
+def _made(make: Callable[..., Any], kwargs: Mapping[str, Any]) -> Any:
+    """What *make* makes; None where an argument does not fit."""
     try:
-        pool: valkey.ConnectionPool = pool_class.from_url(url, **kwargs)
-    except (ValueError, TypeError, exceptions.ValkeyError) as error:
-        raise Misconfigured(
-            f"the URL or an option can not be used ({type(error).__name__}): quote the parts of the URL, "
-            "and give ssl_ options with valkeys:// or rediss:// only"
-        ) from None
-    return pool
+        return make(**kwargs)
+    except _UNFIT:
+        return None
+
+
+def _unfit(
+    pool_class: type[valkey.ConnectionPool], kwargs: Mapping[str, Any], pool: valkey.ConnectionPool | None
+) -> str:
+    """What to say of *kwargs*: the one without which the rest fits is to blame."""
+    make = pool_class if pool is None else pool.connection_class
+    for name in kwargs:
+        if _made(make, {known: value for known, value in kwargs.items() if known != name}) is not None:
+            return f"option {name} can not be used with this URL: leave it out, or correct its name or value"
+    return (
+        "the URL, or more than one option beside it (pool_kwargs, pool_class), can not be used: quote the "
+        "parts of the URL, and give only options that valkey-py has for its kind"
+    )
 
 
 def opener(pool: valkey.ConnectionPool) -> Callable[[], SocketConnection]:
-    """The function that opens one more connection to where *pool* points."""
+    """The function that opens one more connection to where *pool* points.
+
+    All of an opening takes socket_connect_timeout and socket_timeout together at most.
+    """
 
     def open_one() -> SocketConnection:
-        try:
-            dialled = pool.connection_class(**pool.connection_kwargs)
-        except TypeError as error:
-            raise Misconfigured(f"an option does not fit this kind of URL: {error}") from None
+        dialled = pool.connection_class(**pool.connection_kwargs)
+        _bound(dialled)
         try:
             dialled.connect()
             known = _features(dialled)
@@ -52,9 +77,54 @@ def opener(pool: valkey.ConnectionPool) -> Callable[[], SocketConnection]:
             dialled.disconnect()
             raise
         sock, dialled._sock = dialled._sock, None
+        if isinstance(sock, _Hurried):
+            sock = sock.sock
         return SocketConnection(sock, known, dialled.socket_timeout)
 
     return open_one
+
+
+class _Hurried:
+    """A socket whose calls all end by one moment, however slowly the other side's bytes come."""
+
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self.sock = sock
+        self._end = end
+
+    def sendall(self, payload: bytes) -> None:
+        self._hurry()
+        self.sock.sendall(payload)
+
+    def recv(self, size: int) -> bytes:
+        self._hurry()
+        return self.sock.recv(size)
+
+    def recv_into(self, buffer: bytearray) -> int:
+        self._hurry()
+        return self.sock.recv_into(buffer)
+
+    def _hurry(self) -> None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the server did not finish its greeting")
+        self.sock.settimeout(left)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sock, name)
+
+
+def _bound(dialled: valkey.Connection) -> None:
+    """Let all that *dialled* says before our first command end by one moment, set now."""
+    if dialled.socket_timeout is None or dialled.socket_connect_timeout is None:
+        return
+    end = time.monotonic() + dialled.socket_connect_timeout + dialled.socket_timeout
+    greet = dialled.valkey_connect_func or type(dialled).on_connect
+
+    def hurry(connection: Any) -> None:
+        connection._sock = _Hurried(connection._sock, end)
+        greet(connection)
+
+    dialled.valkey_connect_func = hurry
 
 
 def _features(dialled: valkey.Connection) -> Features:
