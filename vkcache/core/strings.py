@@ -30,7 +30,7 @@ from vkcache.core.plan import (
     Transaction,
     Verb,
 )
-from vkcache.core.replies import falsehood, ok, truth, unread, yes
+from vkcache.core.replies import falsehood, ok, raised, truth, unread, yes
 from vkcache.core.space import MISSING, Space
 from vkcache.errors import CacheError, InvalidArgument, KeyNotFound, NotCounter, OutOfMemory
 
@@ -188,7 +188,8 @@ def mset(
     commands = _stores(rows, lifetime, (MSET, UNLINK, MSETEX if features.msetex else None))
     if len(commands) == 1:
         return (yield from commands[0])
-    return all((yield from Transaction(commands)))
+    stored: list[bool] = raised((yield from Transaction(commands)))
+    return all(stored)
 
 
 _Rows: TypeAlias = list[tuple[bytes, bytes]]

@@ -31,6 +31,7 @@ def choose(settings: Settings) -> Nodes:
     """
     return Single(
         _opener(settings),
+        waiting=_opener(settings, waiting=True),
         limit=settings.max_connections,
         patience=settings.socket_timeout,
         place=_shown(settings.url),
@@ -59,15 +60,16 @@ def raw_async_client(settings: Settings) -> valkey.asyncio.Valkey:
     return valkey.asyncio.Valkey.from_pool(pool)
 
 
-def _opener(settings: Settings) -> Callable[[], Connection]:
+def _opener(settings: Settings, *, waiting: bool = False) -> Callable[[], Connection]:
     scheme, rest = _split(settings.url)
     if scheme == "memory":
         from vkcache.shell.nodes import memory
 
         return memory.opener(rest)
     if scheme == "embedded":
-        return lambda: opener(_pool(settings))()  # the server may have been started anew, elsewhere
-    return opener(_pool(settings))
+        # A pool each time: the server may have been started anew, elsewhere.
+        return lambda: opener(_pool(settings), waiting=waiting)()
+    return opener(_pool(settings), waiting=waiting)
 
 
 def _pool(settings: Settings) -> valkey.ConnectionPool:

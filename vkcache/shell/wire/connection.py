@@ -9,6 +9,7 @@ what an error means, is decided in `pool` and in `nodes`.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import ssl
@@ -29,6 +30,10 @@ def packed(name: bytes, *args: Arg) -> bytes:
     """A command as it is sent."""
     payload: bytes = libvalkey.pack_command((name, *args))
     return payload
+
+
+class Interrupted(ConnectionError):
+    """This process ended the wait for a reply, so nobody asks for it again."""
 
 
 class Connection(Protocol):
@@ -53,6 +58,10 @@ class Connection(Protocol):
         """Whether the connection still stands and owes no bytes."""
         ...
 
+    def interrupt(self) -> None:
+        """End the wait of whoever is within `exchange`, in another thread: it raises `Interrupted`."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -64,6 +73,7 @@ class SocketConnection:
         self.used = time.monotonic()
         self.generation = 0
         self.sent = False
+        self._interrupted = False
         self._sock = sock
         self._timeout = timeout
         self._kernel_timed = not isinstance(sock, ssl.SSLSocket)
@@ -83,6 +93,8 @@ class SocketConnection:
     def _read(self, chunk: bytes, replies: list[Reply], count: int) -> bool:
         """Whether replies are still owed after *chunk*."""
         if not chunk:
+            if self._interrupted:
+                raise Interrupted("the cache was closed meanwhile")
             raise ConnectionResetError("the server closed the connection")
         reader = self._reader
         reader.feed(chunk)
@@ -122,6 +134,12 @@ class SocketConnection:
         poll = select.poll()
         poll.register(self._sock, select.POLLIN | select.POLLPRI)
         return not poll.poll(0)
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+        with contextlib.suppress(OSError):  # the server may have been faster
+            # Not the method of a TLS socket: that would take its state from under the reader.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._sock.close()

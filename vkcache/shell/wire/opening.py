@@ -5,6 +5,7 @@ What may enter: what happens once for a connection, before its first command.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from vkcache.core.plan import Features
 from vkcache.core.replies import features
 from vkcache.errors import AccessDenied, Misconfigured, ReplyError, TimedOut, Unreachable
 from vkcache.shell.wire.connection import SocketConnection
+
+# Seconds of silence before the first probe, and between the next ones; how many in vain are the end.
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 def valkey_pool(
@@ -34,8 +38,12 @@ def valkey_pool(
     return pool
 
 
-def opener(pool: valkey.ConnectionPool) -> Callable[[], SocketConnection]:
-    """The function that opens one more connection to where *pool* points."""
+def opener(pool: valkey.ConnectionPool, *, waiting: bool = False) -> Callable[[], SocketConnection]:
+    """The function that opens one more connection to where *pool* points.
+
+    *waiting*: once it is open, a reply may take as long as it likes; a server that has vanished without
+    a word is noticed by TCP's keepalive.
+    """
 
     def open_one() -> SocketConnection:
         try:
@@ -52,9 +60,20 @@ def opener(pool: valkey.ConnectionPool) -> Callable[[], SocketConnection]:
             dialled.disconnect()
             raise
         sock, dialled._sock = dialled._sock, None
-        return SocketConnection(sock, known, dialled.socket_timeout)
+        if waiting:
+            _keep_alive(sock)
+        return SocketConnection(sock, known, None if waiting else dialled.socket_timeout)
 
     return open_one
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _features(dialled: valkey.Connection) -> Features:
