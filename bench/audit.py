@@ -45,8 +45,11 @@ class Monitor:
 
 
 def summary(commands: Sequence[str]) -> str:
-    """The names in order, repeated ones counted: ``MULTI, 100 x SET, EXEC``."""
+    """The names in order, repeated ones counted: ``MULTI, 100 x SET, EXEC``, ``25 x (SET, GET)``."""
     names = [command.split(" ", 1)[0].strip('"').upper() for command in commands]
+    for length in range(2, len(names) // 2 + 1):
+        if names == names[:length] * (len(names) // length) and len(set(names)) > 1:
+            return f"{len(names) // length} x ({', '.join(names[:length])})"
     counted = [(name, len(list(group))) for name, group in groupby(names)]
     return ", ".join(name if times == 1 else f"{times} x {name}" for name, times in counted)
 
@@ -58,10 +61,11 @@ def without_prefix(commands: Sequence[str], prefix: str) -> list[str]:
 
 
 def never_expiring(address: Address) -> list[str]:
-    """The keys on the server that have no expiry; a fair run leaves none."""
+    """The values on the server that have no expiry; a fair run leaves none. (HSET gives none to a hash.)"""
     wire = BareSocket(address)
     keys: list[bytes] = wire.ask(pack_command(("KEYS", "*")))
-    return [key.decode() for key in keys if wire.ask(pack_command(("PTTL", key))) == -1]
+    values = [key for key in keys if wire.ask(pack_command(("TYPE", key))) == b"string"]
+    return [key.decode() for key in values if wire.ask(pack_command(("PTTL", key))) == -1]
 
 
 class ServerFacts(NamedTuple):

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol, cast
 
 from floor import floor, strict_floor
-from payload import NAME, NAMES, PEOPLE, TIMEOUT, VALUE
+from payload import FIELD, HASH, NAME, NAMES, PEOPLE, QUARTER, TIMEOUT, VALUE
 from suite import Address, Calls, Contender, Measure, Suite, Target
 
 
@@ -36,7 +36,23 @@ def calls_of(cache: Cache) -> Calls:
 def vkcache_client(address: Address, prefix: str) -> Calls:
     from vkcache.shell import Client
 
-    return calls_of(cast(Cache, Client(address.url("valkey"), prefix=prefix, timeout=TIMEOUT)))
+    cache = Client(address.url("valkey"), prefix=prefix, timeout=TIMEOUT)
+
+    def pipeline() -> list[object]:
+        pipe = cache.pipeline(transaction=False)
+        for _ in range(QUARTER):
+            pipe.set(NAME, VALUE, TIMEOUT)
+            pipe.get(NAME)
+            pipe.hset(HASH, FIELD, VALUE)
+            pipe.hget(HASH, FIELD)
+        return pipe.execute()
+
+    return {
+        **calls_of(cast(Cache, cache)),
+        "hset": partial(cache.hset, HASH, FIELD, VALUE),
+        "hget": partial(cache.hget, HASH, FIELD),
+        "pipeline": pipeline,
+    }
 
 
 DJANGO = "django.core.cache.backends"
@@ -97,6 +113,9 @@ MEASURES = (
     Measure("get", "get, a hit", 200, _equals(VALUE), (Target(FLOOR, 1.35), Target(PEER, 0.70))),
     Measure("set_many", "set_many of 100", 20, None, (Target(FLOOR, 2.0), Target(PEER, 0.40))),
     Measure("get_many", "get_many of 100", 20, _equals(PEOPLE), (Target(FLOOR, 1.8), Target(PEER, 0.40))),
+    Measure("hset", "hset of one field", 200, None, (Target(FLOOR, 1.4),)),
+    Measure("hget", "hget of one field", 200, _equals(VALUE), (Target(FLOOR, 1.4),)),
+    Measure("pipeline", "a pipeline of 100", 10, None, (Target(FLOOR, 2.0),)),
 )
 """A set stands before the get that reads what it wrote."""
 

@@ -14,12 +14,13 @@ from typing import Any, TypeAlias
 
 from libvalkey import Reader, pack_command
 from msgpack import packb, unpackb
-from payload import NAME, NAMES, PEOPLE, TIMEOUT, VALUE
+from payload import FIELD, HASH, NAME, NAMES, PEOPLE, QUARTER, TIMEOUT, VALUE
 from suite import Address, Calls
 
 Reply: TypeAlias = Any
 """Bytes, int, None or a list of replies; its shape is known to the one who asked."""
 HEADER = b"\xc1\x00"
+MARK = HEADER[:1]
 RECEIVE_BYTES = 65536
 
 
@@ -34,13 +35,21 @@ class BareSocket:
         self._reader = Reader()
 
     def ask(self, request: bytes) -> Reply:
+        return self.ask_all(request, 1)[0]
+
+    def ask_all(self, request: bytes, count: int) -> list[Reply]:
         self._send(request)
-        reader = self._reader
+        reader, replies = self._reader, []
         while True:
             reader.feed(self._receive(RECEIVE_BYTES))
-            reply = reader.gets()
-            if reply is not False:
-                return reply
+            while (reply := reader.gets()) is not False:
+                replies.append(reply)
+            if len(replies) == count:
+                return replies
+
+
+def _mixed(replies: list[Reply]) -> list[object]:
+    return [decode(reply) if type(reply) is bytes and reply[:1] == MARK else reply for reply in replies]
 
 
 def encode(value: object) -> bytes:
@@ -57,6 +66,7 @@ class Requests:
 
     def __init__(self, prefix: str) -> None:
         self._key = f"{prefix}:1:{NAME}"
+        self._hash = f"{prefix}:1:{HASH}"
         self._keys = tuple(f"{prefix}:1:{name}" for name in NAMES)
 
     def get(self) -> bytes:
@@ -75,6 +85,15 @@ class Requests:
         args += ("PX", TIMEOUT * 1000)
         return pack_command(tuple(args))
 
+    def hset(self) -> bytes:
+        return pack_command(("HSET", self._hash, FIELD, encode(VALUE)))
+
+    def hget(self) -> bytes:
+        return pack_command(("HGET", self._hash, FIELD))
+
+    def pipeline(self) -> bytes:
+        return b"".join([self.set() + self.get() + self.hset() + self.hget() for _ in range(QUARTER)])
+
 
 def _found(replies: list[bytes | None]) -> dict[str, object]:
     return {name: decode(stored) for name, stored in zip(NAMES, replies, strict=True) if stored is not None}
@@ -82,12 +101,16 @@ def _found(replies: list[bytes | None]) -> dict[str, object]:
 
 def floor(address: Address, prefix: str) -> Calls:
     """Serializes and packs at every call."""
-    ask, requests = BareSocket(address).ask, Requests(prefix)
+    bare, requests = BareSocket(address), Requests(prefix)
+    ask = bare.ask
     return {
         "get": lambda: decode(ask(requests.get())),
         "set": lambda: ask(requests.set()),
         "get_many": lambda: _found(ask(requests.get_many())),
         "set_many": lambda: ask(requests.set_many()),
+        "hset": lambda: ask(requests.hset()),
+        "hget": lambda: decode(ask(requests.hget())),
+        "pipeline": lambda: _mixed(bare.ask_all(requests.pipeline(), 4 * QUARTER)),
     }
 
 

@@ -26,3 +26,6 @@ NAME = "person:17"
 VALUE = person(17)
 PEOPLE = {f"person:{number}": person(number) for number in range(1000, 1100)}
 NAMES = tuple(PEOPLE)
+HASH, FIELD = "people", "17"
+QUARTER = 25
+"""A pipeline of mixed commands holds this many each of set, get, hset and hget."""

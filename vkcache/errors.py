@@ -40,6 +40,14 @@ class NotCounter(WrongType):
     """The value is not a number that the server can add to: a float, a big int, or no number at all."""
 
 
+class NoScript(CallError):
+    """The server does not know the script of this digest: send it whole. `eval_script` does so itself."""
+
+
+class GroupExists(CallError, ValueError):
+    """The stream has a group of this name already, which stays as it is."""
+
+
 class Misconfigured(CallError, ValueError):
     """A setting is unknown, contradicts another one, or needs a package that is not installed."""
 
@@ -50,6 +58,10 @@ class ReplyError(CacheError):
 
 class OutOfMemory(ReplyError):
     """The server's maxmemory is reached and its policy forbids to evict."""
+
+
+class Aborted(ReplyError):
+    """A command was not carried out, since another one of its transaction was refused."""
 
 
 class AccessDenied(ReplyError, PermissionError):

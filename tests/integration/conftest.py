@@ -5,6 +5,7 @@ What may enter: fixtures and guards of the integration tests alone.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -54,8 +55,11 @@ def no_process_survives() -> Iterator[None]:
 
 
 def _children() -> frozenset[int]:
-    files = Path("/proc/self/task").glob("*/children")
-    return frozenset(int(pid) for file in files for pid in file.read_text().split())
+    found: list[str] = []
+    for file in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # that thread has ended meanwhile
+            found += file.read_text().split()
+    return frozenset(int(pid) for pid in found)
 
 
 def _alive(pids: frozenset[int]) -> dict[int, bytes]:

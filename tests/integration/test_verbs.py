@@ -1,7 +1,8 @@
 """What the core believes of each server command, against what the server itself says.
 
-Fails where a `Verb` is not what COMMAND INFO and COMMAND GETKEYS say of it, where its `empty` is not
-the reply for a missing key, or where an idempotent command carried out twice leaves something else.
+Fails where a `Verb` has no calls, where it is not what COMMAND INFO and COMMAND GETKEYS say of it,
+where its `empty` is not the reply for a missing key, or where an idempotent command carried out twice
+leaves something else.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import valkey
 
+from tests.integration.verb_calls import CALLS, FAR, MADE, OF_SCRIPTS
 from tests.servers import Server
 from vkcache import core
-from vkcache.core import lua
+from vkcache.core import keys, lua
 from vkcache.core.plan import Arg, Command, Features, Verb
 from vkcache.core.replies import unread
 from vkcache.shell import Client
@@ -33,47 +36,32 @@ def _verbs() -> dict[str, Verb]:
 
 
 VERBS = _verbs()
-FAR = 4_000_000_000_000
-
-# For every verb arguments with which it does something, and how a test knows its keys.
-CALLS: dict[bytes, tuple[tuple[Arg, ...], ...]] = {
-    b"GET": ((b"a",),),
-    b"GETDEL": ((b"a",),),
-    b"GETEX": ((b"a", b"PX", 60_000), (b"a", b"PERSIST")),
-    b"SET": (
-        (b"a", b"1"),
-        (b"a", b"1", b"PX", 60_000),
-        (b"a", b"1", b"NX", b"GET"),
-        (b"a", b"1", b"KEEPTTL"),
-    ),
-    b"MGET": ((b"a",), (b"a", b"b", b"c")),
-    b"MSET": ((b"a", b"1"), (b"a", b"1", b"b", b"2")),
-    b"MSETEX": ((1, b"a", b"1", b"PX", 60_000), (2, b"a", b"1", b"b", b"2", b"PX", 60_000)),
-    b"EXISTS": ((b"a",), (b"a", b"b")),
-    b"UNLINK": ((b"a",), (b"a", b"b")),
-    b"EVAL": (
-        (lua.INCR, 1, b"a", b"1", b"1"),
-        (lua.SWAP, 1, b"a", b"1", b"2"),
-        (lua.MOVE, 2, b"a", b"b", b"1", b"2", b"0"),
-        (lua.PERSIST, 1, b"a"),
-    ),
-    b"PEXPIRE": ((b"a", 60_000),),
-    b"PEXPIREAT": ((b"a", FAR),),
-    b"PERSIST": ((b"a",),),
-    b"PTTL": ((b"a",),),
-    b"EXPIRETIME": ((b"a",),),
-    b"TYPE": ((b"a",),),
-    b"RENAME": ((b"a", b"b"),),
-    b"RENAMENX": ((b"a", b"b"),),
-    b"SCAN": ((0, b"MATCH", b"*", b"COUNT", 10),),
-    b"FLUSHDB": ((),),
-    b"INFO": ((), (b"server",)),
-}
 
 # A script says by what it does whether it reads or writes; to the server EVAL is neither.
 SCRIPTS = {b"EVAL", b"EVALSHA", b"FCALL"}
+# What the server says of these it says of each subcommand.
+CONTAINERS = {b"XINFO", b"XGROUP"}
+# They wait for nothing unless asked to; the server calls them blocking either way.
+MAY_BLOCK = {b"XREAD", b"XREADGROUP"}
 # Reads of which a server that holds nothing has more to say than `empty`.
 NOT_EMPTY = {b"INFO"}
+# Reads that answer as many items as are asked for: where the first stands, and what a missing one is.
+AS_MANY: dict[bytes, tuple[int, int | None]] = {
+    b"MGET": (0, None),
+    b"HMGET": (1, None),
+    b"SMISMEMBER": (1, 0),
+    b"ZMSCORE": (1, None),
+    b"GEOPOS": (1, None),
+}
+# Reads that a server without the key refuses; `empty` is what it says of a group without entries.
+REFUSED = {b"XINFO": "no such key", b"XPENDING": "NOGROUP"}
+OF_GROUPS = [name for name, verb in VERBS.items() if verb.name in REFUSED]
+READS = [
+    name
+    for name, verb in VERBS.items()
+    if verb.readonly and verb.name not in NOT_EMPTY and verb.name not in REFUSED
+]
+IDEMPOTENT = [name for name, verb in VERBS.items() if verb.idempotent]
 
 
 @pytest.fixture
@@ -98,11 +86,6 @@ def verb(request: pytest.FixtureRequest, features: Features) -> Verb:
     return chosen
 
 
-def calls(verb: Verb) -> list[tuple[Arg, ...]]:
-    """The calls that fit the verb's `KeySpec`: one of the same name may take more keys."""
-    return [args for args in CALLS[verb.name] if verb.keys.last != 1 or len(_keys(args)) == 1]
-
-
 def _keys(args: Sequence[Arg]) -> list[Arg]:
     return [arg for arg in args if arg in (b"a", b"b", b"c")]
 
@@ -117,12 +100,33 @@ def _info(raw: valkey.Valkey, name: bytes) -> list[Any] | None:
     return row
 
 
+def _said(raw: valkey.Valkey, verb: Verb) -> list[list[Any]]:
+    """What the server says of the verb, or of each of its subcommands that are called."""
+    names = {verb.name}
+    if verb.name in CONTAINERS:
+        names = {b"|".join((verb.name, args[0])) for args in CALLS[verb] if isinstance(args[0], bytes)}
+    rows = [_info(raw, name) for name in names]
+    assert rows
+    assert None not in rows
+    return [row for row in rows if row is not None]
+
+
 def test_every_verb_has_calls_to_check_it_with() -> None:
-    assert {verb.name for verb in VERBS.values()} == set(CALLS)
+    assert set(VERBS.values()) == set(CALLS)
+    assert all(CALLS.values())
+
+
+def test_no_module_has_a_verb_twice() -> None:
+    """Two that differ in what they answer or whether they wait have calls of their own."""
+    for module in pkgutil.walk_packages(core.__path__, "vkcache.core."):
+        verbs = [
+            item for item in vars(importlib.import_module(module.name)).values() if isinstance(item, Verb)
+        ]
+        assert len(verbs) == len(set(verbs)), module.name
 
 
 def test_the_server_knows_the_verb(raw: valkey.Valkey, verb: Verb) -> None:
-    assert _info(raw, verb.name) is not None
+    assert _said(raw, verb)
 
 
 def test_features_say_whether_there_is_msetex(raw: valkey.Valkey, features: Features) -> None:
@@ -130,24 +134,29 @@ def test_features_say_whether_there_is_msetex(raw: valkey.Valkey, features: Feat
 
 
 def test_reads_and_writes_are_the_servers(raw: valkey.Valkey, verb: Verb) -> None:
-    row = _info(raw, verb.name)
-    assert row is not None
-    flags = set(row[2])
-    assert verb.blocking == (b"blocking" in flags)
-    if verb.name in SCRIPTS:
-        assert not verb.readonly
-        return
-    if verb.name in NOT_EMPTY:  # it touches no key, so the server calls it neither
-        assert verb.readonly
-        assert not flags & {b"readonly", b"write"}
-        return
-    assert verb.readonly == (b"readonly" in flags)
-    assert verb.readonly != (b"write" in flags)
+    for row in _said(raw, verb):
+        flags = set(row[2])
+        if verb.name in SCRIPTS:
+            assert not verb.readonly
+        elif verb.name in NOT_EMPTY:  # it touches no key, so the server calls it neither
+            assert verb.readonly
+            assert not flags & {b"readonly", b"write"}
+        else:
+            assert verb.readonly == (b"readonly" in flags)
+            assert verb.readonly != (b"write" in flags)
+
+
+def test_what_blocks_is_the_servers(raw: valkey.Valkey, verb: Verb) -> None:
+    blocks = [b"blocking" in row[2] for row in _said(raw, verb)]
+    if verb.name in MAY_BLOCK:
+        assert all(blocks)
+        assert all(verb.blocking == (b"BLOCK" in args) for args in CALLS[verb])
+    else:
+        assert all(verb.blocking == each for each in blocks)
 
 
 def test_keys_stand_where_the_server_finds_them(raw: valkey.Valkey, verb: Verb) -> None:
-    assert calls(verb)
-    for args in calls(verb):
+    for args in CALLS[verb]:
         command = Command(verb, args, unread)
         found = list(command.keys)
         assert found == _keys(args)
@@ -157,25 +166,38 @@ def test_keys_stand_where_the_server_finds_them(raw: valkey.Valkey, verb: Verb) 
 
 def test_the_position_of_keys_is_the_servers(raw: valkey.Valkey, verb: Verb) -> None:
     """COMMAND INFO's first key, last key and step; a verb may take fewer keys than the server allows."""
-    row = _info(raw, verb.name)
-    assert row is not None
-    first, last, step = row[3:6]
-    if verb.keys.counted:
-        assert b"movablekeys" in row[2]
-        return
-    assert (verb.keys.first, verb.keys.step) == (first, step)
-    assert verb.keys.last == last or (verb.keys.last, last) == (1, -1)
+    for row in _said(raw, verb):
+        first, last, step = row[3:6]
+        if verb.keys.counted or verb.keys.word is not None:
+            assert b"movablekeys" in row[2]
+        else:
+            assert (verb.keys.first, verb.keys.step) == (first, step)
+            assert verb.keys.last == last or (verb.keys.last, last) == (1, -1)
 
 
+@pytest.mark.parametrize("verb", READS, indirect=True)
 def test_empty_is_what_an_empty_server_answers(raw: valkey.Valkey, verb: Verb) -> None:
-    if not verb.readonly or verb.name in NOT_EMPTY:
-        return
-    for args in calls(verb):
+    for args in CALLS[verb]:
         reply = perform(raw, verb, args)
-        if verb.name == b"MGET":  # as many nils as keys: () stands for any number of them
-            assert reply == [None] * len(args)
+        if verb.name in AS_MANY:  # () stands for any number of them
+            start, missing = AS_MANY[verb.name]
+            assert reply == [missing] * len(args[start:])
             reply = ()
         assert _tuples(reply) == verb.empty
+
+
+@pytest.mark.parametrize("verb", OF_GROUPS, indirect=True)
+def test_a_read_that_is_refused_without_its_key_is_empty_of_an_empty_group(
+    raw: valkey.Valkey, verb: Verb
+) -> None:
+    of_group = [args for args in CALLS[verb] if args[0] not in (b"STREAM", b"GROUPS")]  # those tell of it
+    assert of_group
+    for args in CALLS[verb]:
+        with pytest.raises(valkey.ResponseError, match=REFUSED[verb.name]):
+            perform(raw, verb, args)
+    raw.execute_command("XGROUP", "CREATE", "a", "g", "$", "MKSTREAM")
+    for args in of_group:
+        assert _tuples(perform(raw, verb, args)) == verb.empty
 
 
 def _tuples(reply: Any) -> Any:
@@ -186,49 +208,65 @@ def test_only_reads_and_repeatable_writes_are_repeated() -> None:
     assert not [name for name, verb in VERBS.items() if verb.readonly and verb.idempotent]
 
 
-@pytest.mark.parametrize("stored", [{}, {"a": "1"}, {"a": "1", "b": "2", "c": "3"}])
-def test_twice_leaves_what_once_leaves(
-    server: Server, raw: valkey.Valkey, verb: Verb, stored: dict[str, str]
-) -> None:
-    if not verb.idempotent:
-        return
-    for args in calls(verb):
-        if verb.name == b"EVAL" and args[0] != lua.PERSIST:
-            continue  # of the scripts this alone is marked so
-        if b"NX" in args:
-            continue  # SET_IF's, which is not marked so
-        states = []
-        for times in (1, 2):
-            server.flush()
-            for key, value in stored.items():
-                perform(raw, Verb(b"SET"), (key, value, b"PXAT", FAR))
-            for _ in range(times):
-                perform(raw, verb, args)
-            states.append(_state(raw))
-        assert states[0] == states[1]
+@pytest.mark.parametrize("verb", IDEMPOTENT, indirect=True)
+def test_twice_leaves_what_once_leaves(raw: valkey.Valkey, verb: Verb) -> None:
+    """From keys of every kind; what is of another kind than the verb's is refused, and left alone."""
+    for args in CALLS[verb]:
+        changed = 0
+        for _ in _arranged(raw):
+            states = [_state(raw)]
+            for _ in range(2):
+                with suppress(valkey.ResponseError):
+                    perform(raw, verb, args)
+                states.append(_state(raw))
+            assert states[1] == states[2]
+            changed += states[0] != states[1]
+        assert changed, f"{args} does nothing that could be repeated"
+
+
+def _arranged(raw: valkey.Valkey) -> Iterator[None]:
+    """No key, one that expires, three that do not: of each kind that there is."""
+    for kind in MADE:
+        for names in (b"", b"a", b"abc"):
+            raw.execute_command("FLUSHDB")
+            for name in names:
+                make(raw, kind, bytes([name]))
+            if names == b"a":
+                raw.execute_command("PEXPIREAT", "a", FAR)
+            yield
+
+
+def make(raw: valkey.Valkey, kind: str, key: bytes) -> None:
+    for command in MADE[kind]:
+        raw.execute_command(*(key if word == b"?" else word for word in command))
 
 
 def _state(raw: valkey.Valkey) -> list[tuple[Any, Any, bool]]:
     """Every key with its value and whether it expires: when, depends on when it was said."""
     ask: Callable[..., Any] = raw.execute_command
-    return [(wire, ask("GET", wire), ask("PTTL", wire) == -1) for wire in sorted(ask("KEYS", "*"))]
+    return [(wire, _value(ask, wire), ask("PTTL", wire) == -1) for wire in sorted(ask("KEYS", "*"))]
 
 
-@pytest.mark.parametrize("script", [lua.INCR, lua.SWAP, lua.MOVE])
+def _value(ask: Callable[..., Any], wire: bytes) -> Any:
+    # A set may be written to a dump in another order each time.
+    return sorted(ask("SMEMBERS", wire)) if ask("TYPE", wire) == b"set" else ask("DUMP", wire)
+
+
+UNSAFE = {lua.INCR: "string", lua.SWAP: "string", lua.MOVE: "string", lua.ADD_FLOAT: "hash"}
+
+
+@pytest.mark.parametrize("script", UNSAFE, ids=["incr", "swap", "move", "add float"])
 def test_a_script_that_is_not_safe_to_repeat_is_not_marked_so(raw: valkey.Valkey, script: bytes) -> None:
     """Carried out twice each of them answers or leaves something else, so its verb must not be repeatable."""
-    args = next(args for args in CALLS[b"EVAL"] if args[0] == script)
-    states = []
-    perform(raw, Verb(b"SET"), (b"a", b"1"))
-    for _ in range(2):
-        states.append((perform(raw, Verb(b"EVAL"), args), _state(raw)))
+    verb, args = next(
+        (verb, args) for verb, calls in OF_SCRIPTS.items() for args in calls if args[0] == script
+    )
+    assert not verb.repeatable
+    make(raw, UNSAFE[script], b"a")
+    states = [(perform(raw, verb, args), _state(raw)) for _ in range(2)]
     assert states[0] != states[1]
-    # TOUCH_FOR_EVER is the one script that is.
-    assert [name for name, verb in VERBS.items() if verb.name == b"EVAL" and verb.repeatable] == [
-        "keys.TOUCH_FOR_EVER"
-    ]
 
 
-def test_every_script_declares_its_keys(raw: valkey.Valkey) -> None:
-    for args in CALLS[b"EVAL"]:
-        assert raw.execute_command("COMMAND", "GETKEYS", b"EVAL", *args) == _keys(args)
+def test_one_script_alone_is_safe_to_repeat() -> None:
+    scripts = [verb for verb in VERBS.values() if verb.name in SCRIPTS]
+    assert [verb for verb in scripts if verb.repeatable] == [keys.TOUCH_FOR_EVER]

@@ -81,6 +81,9 @@ class MadeConnection:
         self.polled += 1
         return self.stands
 
+    def interrupt(self) -> None:
+        self.closed = True
+
     def close(self) -> None:
         self.closed = True
 

@@ -35,6 +35,7 @@ from vkcache.shell.binding import (
     stream,
 )
 from vkcache.shell.client import Carrier, Client
+from vkcache.shell.tables import values
 
 
 def lines_of(table: type) -> dict[str, Line]:
@@ -106,9 +107,9 @@ def test_a_sibling_is_of_the_same_kind(name: str) -> None:
 
 def test_a_line_is_on_the_line_below_in_the_same_order() -> None:
     for table, siblings in (
-        (tables.Strings, tables.AwaitedStrings),
-        (tables.Keys, tables.AwaitedKeys),
-        (tables.Whole, tables.AwaitedWhole),
+        (values.Strings, values.AwaitedStrings),
+        (values.Keys, values.AwaitedKeys),
+        (values.Whole, values.AwaitedWhole),
     ):
         assert [f"a{name}" for name in lines_of(table)] == list(lines_of(siblings))
 
@@ -143,7 +144,7 @@ def test_a_queue_answers_slots_for_commands() -> None:
     assert slot is made.slots[0]
     made.set("k", 5, timeout=None)
     assert [words(one) for one in made.commands] == [b"GET p:1:k", b"SET p:1:k 5"]
-    slot.value = 7
+    slot.fill(7)
     assert made.slots[0].value == 7
 
 

@@ -50,6 +50,8 @@ from vkcache.core.replies import ok
         (KeySpec(2, 2), (b"ENCODING", b"k"), (b"k",)),  # OBJECT ENCODING
         (COUNTED, (b"script", 2, b"a", b"b", b"arg"), (b"a", b"b")),
         (COUNTED, (b"script", b"0", b"arg"), ()),
+        (KeySpec(1, 0, 0, word=b"STREAMS"), (b"COUNT", 5, b"STREAMS", b"a", b"b", "0", "$"), (b"a", b"b")),
+        (KeySpec(4, 0, 0, word=b"STREAMS"), (b"GROUP", b"STREAMS", b"c", b"STREAMS", b"a", "0"), (b"a",)),
         (COUNTED_PAIRS, (2, b"a", b"1", b"b", b"2", b"PX", 5), (b"a", b"b")),
     ],
 )

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.unit.feeding import SIGNED, SPACE, feed
-from vkcache.core import compound, lua
+from vkcache.core import compound, keys, lua
 from vkcache.core.plan import Plan
 from vkcache.core.space import Space
-from vkcache.errors import KeyNotFound, Unreachable, WrongType
+from vkcache.errors import InvalidArgument, KeyNotFound, Unreachable, WrongType
 
 OLD, NEW = SIGNED.encode("text", b"p:1:a"), SIGNED.encode("text", b"p:1:b")
 MOVE = b"EVAL " + lua.MOVE + b" 2 p:1:a p:1:b " + OLD + b" " + NEW
@@ -87,3 +87,9 @@ def test_a_failure_is_the_callers() -> None:
         feed(rename(SIGNED), Unreachable("down"))
     with pytest.raises(KeyNotFound):
         feed(rename(SPACE), KeyNotFound("ERR no such key"))
+
+
+def test_what_is_bound_to_its_key_is_not_renamed_in_a_pipeline() -> None:
+    with pytest.raises(InvalidArgument, match="call this on the cache"):
+        compound.alone(keys.rename)(SIGNED, "a", "b")
+    assert compound.alone(keys.rename)(SPACE, "a", "b") == keys.rename(SPACE, "a", "b")

@@ -12,7 +12,16 @@ from tests.unit.feeding import SPACE
 from vkcache.core import replies, strings
 from vkcache.core.plan import ALL, NO_KEYS, Command, Features, Reply, Verb
 from vkcache.core.replies import Fault
-from vkcache.errors import AccessDenied, CacheError, KeyNotFound, OutOfMemory, ReplyError, WrongType
+from vkcache.errors import (
+    AccessDenied,
+    CacheError,
+    GroupExists,
+    KeyNotFound,
+    NoScript,
+    OutOfMemory,
+    ReplyError,
+    WrongType,
+)
 
 FAMILIES: list[tuple[str, type[CacheError]]] = [
     ("WRONGTYPE Operation against a key holding the wrong kind of value", WrongType),
@@ -21,6 +30,10 @@ FAMILIES: list[tuple[str, type[CacheError]]] = [
     ("NOPERM User u has no permissions to run the 'set' command", AccessDenied),
     ("WRONGPASS invalid username-password pair or user is disabled.", AccessDenied),
     ("ERR no such key", KeyNotFound),
+    ("ERR The XGROUP subcommand requires the key to exist. Note that ...", KeyNotFound),
+    ("NOGROUP No such key 'p:1:k' or consumer group 'g'", KeyNotFound),
+    ("BUSYGROUP Consumer Group name already exists", GroupExists),
+    ("NOSCRIPT No matching script. Please use EVAL.", NoScript),
     ("ERR syntax error", ReplyError),
     ("READONLY You can't write against a read only replica.", ReplyError),
     ("LOADING the dataset is in memory", ReplyError),
@@ -42,6 +55,12 @@ def test_the_arguments_of_an_unknown_command_are_not_repeated() -> None:
     said = "ERR unknown command 'MSETEX', with args beginning with: '1' 'p:1:k' 'the value' "
     error = replies.error(Fault(said), strings.set(SPACE, "k", "the value"))
     assert str(error) == "SET 'p:1:k': ERR unknown command 'MSETEX'"
+
+
+def test_a_missing_member_is_not_repeated() -> None:
+    error = replies.error(Fault("ERR member the value does not exist"), strings.get(SPACE, "k"))
+    assert type(error) is KeyNotFound
+    assert str(error) == "GET 'p:1:k': ERR no such member"
 
 
 def test_of_many_keys_the_first_are_named() -> None:
@@ -71,9 +90,9 @@ def test_a_transaction_answers_what_exec_answered() -> None:
     assert replies.executed([b"OK", []]) == []
 
 
-def test_a_refused_transaction_answers_the_refusal_in_every_place() -> None:
+def test_a_refused_transaction_answers_the_refusal_in_its_place() -> None:
     refusal, aborted = Fault("ERR syntax error"), Fault("EXECABORT")
-    assert replies.executed([b"OK", b"QUEUED", refusal, aborted]) == [refusal, refusal]
+    assert replies.executed([b"OK", b"QUEUED", refusal, aborted]) == [aborted, refusal]
     assert replies.executed([b"OK", b"QUEUED", aborted]) == [aborted]
     assert replies.executed([b"OK", b"QUEUED", None]) == [None]
 

@@ -49,7 +49,7 @@ class Rig:
             return connection
 
         self.dialler = Dialler(make)
-        self.nodes = Single(self.dialler, limit=3, patience=0, place="valkey://host")
+        self.nodes = Single(self.dialler, waiting=self.dialler, limit=3, patience=0, place="valkey://host")
 
     @property
     def opened(self) -> list[MadeConnection]:

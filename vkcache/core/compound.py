@@ -7,20 +7,21 @@ why that does no harm.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, TypeVar
+import math
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from vkcache.core import keys, lua, strings
+from vkcache.core import hashes, keys, lua, strings
 from vkcache.core.expiry import DEFAULT, Timeout
 from vkcache.core.keyspace import as_text, on_wire
-from vkcache.core.plan import COUNTED, Batch, Call, Command, Plan, Reply, Steps, Verb
-from vkcache.core.replies import truth, unread
+from vkcache.core.plan import Batch, Call, Command, Plan, Reply, Steps
+from vkcache.core.replies import raised, truth, unread
 from vkcache.core.space import MISSING, Space
-from vkcache.errors import CacheError, InvalidArgument, KeyNotFound, NotCounter, Undecodable, WrongType
+from vkcache.errors import InvalidArgument, KeyNotFound, NotCounter, Undecodable, WrongType
 
+P = ParamSpec("P")
 T = TypeVar("T")
-
-MOVE = Verb(b"EVAL", COUNTED)
 
 
 def get_or_set(
@@ -114,6 +115,31 @@ def _checked(key: str, delta: float) -> float:
     return delta
 
 
+def hincrbyfloat(
+    space: Space, key: str, field: str, amount: float = 1.0, version: int | None = None
+) -> Steps[float]:
+    """The number in *field* after *amount* was added to it; a missing one, or *key*, counts as 0.
+
+    One atomic round trip where an int is stored, or what this wrote. A float that `hset` wrote is first
+    turned into the server's notation, by compare-and-set: nothing is lost.
+
+    :raises InvalidArgument: *amount* is no finite number; nothing was sent.
+    :raises NotCounter: the field holds no finite number.
+    """
+    while True:
+        try:
+            return (yield from hashes.hincrbyfloat(space, key, field, amount, version))
+        except NotCounter as error:
+            refused = error
+        held = yield from hashes.stored(space, key, field, version)
+        number = space.read_part(space.key(key, version), MISSING, held)
+        if held is None or not isinstance(number, float) or not math.isfinite(number):
+            raise refused
+        added = yield from hashes.add_float(space, key, field, (held, number), amount, version)
+        if added is not None:
+            return added
+
+
 def rename(
     space: Space,
     src: str,
@@ -163,6 +189,23 @@ def decr_version(space: Space, key: str, delta: int = 1, version: int | None = N
     return incr_version(space, key, -delta, version)
 
 
+def alone(rename: Callable[Concatenate[Space, P], Command[T]]) -> Callable[Concatenate[Space, P], Command[T]]:
+    """*rename* for a pipeline, which can not sign a value for its new key.
+
+    :raises InvalidArgument: values are signed for their keys.
+    """
+
+    @wraps(rename)
+    def command(space: Space, /, *args: P.args, **kwargs: P.kwargs) -> Command[T]:
+        if space.codec.bound:
+            raise InvalidArgument(
+                "with signing='all' a renamed value is signed anew: call this on the cache itself"
+            )
+        return rename(space, *args, **kwargs)
+
+    return command
+
+
 def _moved(space: Space, rename: Command[T]) -> Plan[T]:
     """*rename*, or where values are signed for their keys the plan that signs it for the new one."""
     return _signed_anew(space, rename) if space.codec.bound else rename
@@ -180,7 +223,7 @@ def _signed_anew(space: Space, rename: Command[T]) -> Steps[T]:
         if stored is None or signed is None:
             raise KeyNotFound(f"{as_text(source)!r}: nothing readable is stored there")
         args = (lua.MOVE, 2, source, target, stored, signed, only_new)
-        outcome = yield from Command(MOVE, args, partial(_outcome, source))
+        outcome = yield from Command(strings.EVAL, args, partial(_outcome, source))
         if outcome:
             return rename.decode(outcome == 1)
 
@@ -221,12 +264,9 @@ def _reinserted(space: Space, wires: list[bytes]) -> Steps[int]:
         (wire, old, space.encode(new, wire)) for wire, old, new in values if old and new is not MISSING
     ]
     changed = tuple(
-        Command(strings.SWAP, (lua.SWAP, 1, wire, old, new), truth)
+        Command(strings.EVAL, (lua.SWAP, 1, wire, old, new), truth)
         for wire, old, new in readable
         if old != new
     )
-    results = (yield from Batch(changed)) if changed else []
-    for result in results:
-        if isinstance(result, CacheError):
-            raise result
-    return len(readable) - results.count(False)
+    swapped = raised((yield from Batch(changed))) if changed else []
+    return len(readable) - swapped.count(False)

@@ -35,6 +35,7 @@ from vkcache.errors import InvalidArgument, KeyNotFound
 T = TypeVar("T")
 
 UNLINK = Verb(b"UNLINK", ALL, idempotent=True, spread=Spread.SUM, empty=0)
+UNLINK_WHOLE = Verb(b"UNLINK", ALL, idempotent=True, empty=0)
 EXISTS = Verb(b"EXISTS", ALL, readonly=True, empty=0)
 PEXPIRE = Verb(b"PEXPIRE", idempotent=True, empty=0)
 PEXPIREAT = Verb(b"PEXPIREAT", idempotent=True, empty=0)

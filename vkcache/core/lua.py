@@ -38,6 +38,14 @@ redis.call('RENAME', KEYS[1], KEYS[2])
 redis.call('SET', KEYS[2], ARGV[2], 'KEEPTTL')
 return 1"""
 
+# KEYS[1]: a hash, ARGV[1]: a field, ARGV[2]: what must be stored in it, ARGV[3]: the number that it
+# means, in a notation that the server adds to, ARGV[4]: what is added.
+# 0: something else is stored. A string: the sum.
+ADD_FLOAT: Final = b"""\
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return redis.call('HINCRBYFLOAT', KEYS[1], ARGV[1], ARGV[4])"""
+
 # KEYS[1]: 1 where the key is there, which then never expires.
 PERSIST: Final = b"""\
 redis.call('PERSIST', KEYS[1])

@@ -64,18 +64,23 @@ class KeySpec:
 
     *last* counts from the end where it is negative. *counted*: the argument at *first* - 1 is the
     number of keys (EVAL, MSETEX); then *last* is not used. *step*: from one key to the next.
+    *word*: the keys are the first half of what follows this word, looked for from *first* on (XREAD).
     """
 
     first: int = 1
     last: int = 1
     step: int = 1
     counted: bool = False
+    word: bytes | None = None
 
     def positions(self, args: Sequence[Arg]) -> range:
         """The indexes into *args* (without the command's name) at which keys stand."""
         start = self.first - 1
         if self.counted:
             return range(start, start + int(args[start - 1]) * self.step, self.step)
+        if self.word is not None:
+            start = args.index(self.word, start) + 1
+            return range(start, (start + len(args)) // 2)
         if self.first == 0:
             return range(0)
         stop = self.last if self.last > 0 else len(args) + self.last + 1
@@ -146,8 +151,11 @@ class Batch(Step[list[T_co | CacheError]], Generic[T_co]):
 
 
 @frozen
-class Transaction(Step[list[T_co]], Generic[T_co]):
-    """Commands that are carried out together or not at all (MULTI, EXEC), on one node."""
+class Transaction(Step[list[T_co | CacheError]], Generic[T_co]):
+    """Commands that are carried out together (MULTI, EXEC), on one node.
+
+    A command's error stands in its place; where one is refused beforehand, the others are `Aborted`.
+    """
 
     commands: tuple[Command[T_co], ...]
 

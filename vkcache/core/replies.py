@@ -5,11 +5,26 @@ What may enter: a decoder for the shape of a reply, not for one command. Decoder
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from vkcache.core.keyspace import as_text
 from vkcache.core.plan import Command, Features, Reply
-from vkcache.errors import AccessDenied, CacheError, KeyNotFound, OutOfMemory, ReplyError, WrongType
+from vkcache.errors import (
+    Aborted,
+    AccessDenied,
+    CacheError,
+    GroupExists,
+    InvalidArgument,
+    KeyNotFound,
+    NoScript,
+    NotCounter,
+    OutOfMemory,
+    ReplyError,
+    WrongType,
+)
+
+T = TypeVar("T")
 
 
 class Fault(Exception):
@@ -19,21 +34,42 @@ class Fault(Exception):
 _FAMILIES: dict[str, type[CacheError]] = {
     "WRONGTYPE": WrongType,
     "OOM": OutOfMemory,
+    "EXECABORT": Aborted,
     "NOAUTH": AccessDenied,
     "NOPERM": AccessDenied,
     "WRONGPASS": AccessDenied,
     "ERR no such key": KeyNotFound,
+    "ERR index out of range": InvalidArgument,
+    "ERR hash value is not": NotCounter,
+    "ERR increment or decrement would overflow": NotCounter,
+    "ERR The XGROUP subcommand requires the key to exist": KeyNotFound,
+    "ERR no such member": KeyNotFound,
+    "NOGROUP": KeyNotFound,
+    "BUSYGROUP": GroupExists,
+    "NOSCRIPT": NoScript,
 }
 
 
 def error(fault: Fault, command: Command[Any]) -> CacheError:
     """The error to raise for *fault*, with the keys of *command* and none of its values."""
-    # The server quotes the arguments of a command that it does not know: they may be values.
+    # The server quotes the arguments of a command that it does not know, and a missing member: values.
     said = str(fault).partition(", with args beginning with")[0]
+    said = "ERR no such member" if said.startswith("ERR member ") else said
     family = next((kind for start, kind in _FAMILIES.items() if said.startswith(start)), ReplyError)
     keys = ", ".join(repr(as_text(key) if isinstance(key, bytes) else key) for key in command.keys[:3])
     name = command.verb.name.decode()
     return family(f"{name} {keys}: {said}" if keys else f"{name}: {said}")
+
+
+def raised(results: Sequence[T | CacheError]) -> list[T]:
+    """*results*, where none is an error.
+
+    :raises CacheError: the first that is one.
+    """
+    for result in results:
+        if isinstance(result, CacheError):
+            raise result
+    return [result for result in results if not isinstance(result, CacheError)]
 
 
 def ok(reply: Reply) -> bool:
@@ -49,6 +85,16 @@ def yes(_reply: Reply) -> bool:
 def unread(reply: Reply) -> bytes | None:
     """The stored bytes as they are; None for nil."""
     return None if reply is None else bytes(reply)
+
+
+def text(reply: Reply) -> str | None:
+    """The text that the server sent; None for nil."""
+    return None if reply is None else as_text(reply)
+
+
+def texts(replies: Reply) -> list[str]:
+    """The texts that the server sent."""
+    return [as_text(reply) for reply in replies]
 
 
 def truth(reply: Reply) -> bool:
@@ -107,10 +153,9 @@ def features(reply: Reply) -> Features:
 def executed(replies: list[Reply]) -> list[Reply]:
     """The replies of the commands of a transaction, out of those to MULTI, to each of them, and to EXEC.
 
-    Where the server refused one of them nothing was executed: its error stands in every place.
+    Where the server refused one of them nothing was executed: EXEC's error stands for all the others.
     """
-    *queued, results = replies
+    _, *queued, results = replies
     if isinstance(results, list):
         return results
-    refusal = next((reply for reply in queued if isinstance(reply, Fault)), results)
-    return [refusal] * (len(queued) - 1)
+    return [reply if isinstance(reply, Fault) else results for reply in queued]

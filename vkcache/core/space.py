@@ -102,6 +102,50 @@ class Space:
             self.unreadable(error)
             return default
 
+    def member(self, value: object) -> bytes:
+        """The bytes of a member of a set or a sorted set: equal values give equal bytes.
+
+        :raises Unencodable: the codec can not write the value.
+        """
+        return self.codec.encode_part(value, ordered=True, compressed=False)
+
+    def item(self, value: object) -> bytes:
+        """The bytes of an item of a list, which LREM and LPOS compare.
+
+        :raises Unencodable: the codec can not write the value.
+        """
+        return self.codec.encode_part(value, ordered=True)
+
+    def content(self, value: object) -> bytes:
+        """The bytes of what a field of a hash or a stream's entry holds.
+
+        :raises Unencodable: the codec can not write the value.
+        """
+        return self.codec.encode_part(value)
+
+    def read_part(self, key: bytes, default: Any, reply: Reply) -> Any:
+        """The member, item or content that *reply* holds; *default* where it is nil or can not be read."""
+        if reply is None:
+            return default
+        try:
+            return self.codec.decode_part(reply, key)
+        except Undecodable as error:
+            self.unreadable(error)
+            return default
+
+    def part(self, key: bytes, default: Any = None) -> Callable[[Reply], Any]:
+        """The decoder of a reply that is one member, item or content."""
+        return partial(self.read_part, key, default)
+
+    def read_parts(self, key: bytes, replies: Reply) -> list[Any]:
+        """The members, items or contents in *replies*, in their order; what can not be read is left out."""
+        read = [self.read_part(key, MISSING, reply) for reply in replies]
+        return [value for value in read if value is not MISSING]
+
+    def parts(self, key: bytes) -> Callable[[Reply], list[Any]]:
+        """The decoder of a reply that is an array of members, items or contents."""
+        return partial(self.read_parts, key)
+
     def value(self, key: bytes, default: Any = None) -> Callable[[Reply], Any]:
         """The decoder of a reply that is one value."""
         return partial(self.read, key, default)

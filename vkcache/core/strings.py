@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from vkcache.core import lua
 from vkcache.core.expiry import DEFAULT, Timeout
+from vkcache.core.keys import EXISTS, UNLINK, UNLINK_WHOLE
 from vkcache.core.plan import (
     ALL,
     COUNTED,
@@ -30,7 +31,7 @@ from vkcache.core.plan import (
     Transaction,
     Verb,
 )
-from vkcache.core.replies import falsehood, ok, truth, unread, yes
+from vkcache.core.replies import falsehood, ok, raised, truth, unread, yes
 from vkcache.core.space import MISSING, Space
 from vkcache.errors import CacheError, InvalidArgument, KeyNotFound, NotCounter, OutOfMemory
 
@@ -45,11 +46,7 @@ MSET = Verb(b"MSET", PAIRS, idempotent=True)
 MSET_SPREAD = Verb(b"MSET", PAIRS, idempotent=True, spread=Spread.ALL_OK)
 MSETEX = Verb(b"MSETEX", COUNTED_PAIRS, idempotent=True, empty=0)
 MSETEX_SPREAD = Verb(b"MSETEX", COUNTED_PAIRS, idempotent=True, spread=Spread.ALL_OK, empty=0)
-EXISTS = Verb(b"EXISTS", readonly=True, empty=0)
-UNLINK = Verb(b"UNLINK", ALL, idempotent=True, empty=0)
-UNLINK_SPREAD = Verb(b"UNLINK", ALL, idempotent=True, spread=Spread.SUM, empty=0)
-INCR = Verb(b"EVAL", COUNTED)
-SWAP = Verb(b"EVAL", COUNTED)
+EVAL = Verb(b"EVAL", COUNTED)
 
 _INT64 = 2**63
 
@@ -147,10 +144,7 @@ def get_many(space: Space, keys: Iterable[str], version: int | None = None) -> P
 
 
 def mget(space: Space, keys: Iterable[str], version: int | None = None) -> Plan[dict[str, Any]]:
-    """The same as one atomic MGET.
-
-    :raises CrossNode: the keys live on several nodes.
-    """
+    """The same as one atomic MGET: all values are of one moment."""
     return _mget(space, MGET, keys, version)
 
 
@@ -182,7 +176,7 @@ def set_many(
         return []
     features = yield from GetFeatures()
     msetex = MSETEX_SPREAD if features.msetex else None
-    commands = _stores(rows, lifetime, (MSET_SPREAD, UNLINK_SPREAD, msetex))
+    commands = _stores(rows, lifetime, (MSET_SPREAD, UNLINK, msetex))
     return _failed(tuple(data), commands, (yield from Batch(commands)))
 
 
@@ -191,17 +185,17 @@ def mset(
 ) -> Steps[bool]:
     """True: all of *data* is stored, at one moment.
 
-    :raises CrossNode: the keys live on several nodes.
     :raises Unencodable: a value can not be stored; nothing was sent.
     """
     rows, lifetime = _rows(space, data, version), space.lifetime(timeout)
     if not rows:
         return True
     features = yield from GetFeatures()
-    commands = _stores(rows, lifetime, (MSET, UNLINK, MSETEX if features.msetex else None))
+    commands = _stores(rows, lifetime, (MSET, UNLINK_WHOLE, MSETEX if features.msetex else None))
     if len(commands) == 1:
         return (yield from commands[0])
-    return all((yield from Transaction(commands)))
+    stored: list[bool] = raised((yield from Transaction(commands)))
+    return all(stored)
 
 
 _Rows: TypeAlias = list[tuple[bytes, bytes]]
@@ -256,7 +250,7 @@ def incr(
     if not isinstance(delta, int) or not -_INT64 <= delta < _INT64:
         raise NotCounter(f"{key!r}: delta is no integer of 64 bits, which is all that a server can add")
     args = (lua.INCR, 1, wire, b"%d" % delta, b"1" if ignore_key_check else b"0")
-    return Command(INCR, args, partial(_counted, key))
+    return Command(EVAL, args, partial(_counted, key))
 
 
 def decr(
@@ -284,7 +278,7 @@ def swap(space: Space, key: str, expected: bytes, new: bytes, version: int | Non
 
     :raises KeyNotFound: errors are ignored and there was one. An answer of False would be tried again.
     """
-    return Command(SWAP, (lua.SWAP, 1, space.key(key, version), expected, new), partial(_swapped, key))
+    return Command(EVAL, (lua.SWAP, 1, space.key(key, version), expected, new), partial(_swapped, key))
 
 
 def _swapped(key: str, reply: Reply) -> bool:

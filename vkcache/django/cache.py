@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,7 @@ from attrs import evolve, frozen
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from vkcache.core.keyspace import RAW, KeyFunction, Keyspace
+from vkcache.core.plan import Command
 from vkcache.core.space import Space
 from vkcache.django.sites import Site, site
 from vkcache.django.util import NoCompressor, WholeCodec
@@ -30,11 +32,12 @@ _memcached_would_refuse = re.compile(r"[\x00-\x20\x7f]").search
 
 
 def _of_awaited(function: Function) -> Function:
-    def carry(self: Carrier, args: Any, kwargs: Any) -> Any:
-        return self.execute(function(self.space, *args, **kwargs))
-
     async def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Any:
-        return await sync_to_async(carry)(self, args, kwargs)
+        plan = function(self.space, *args, **kwargs)
+        if isinstance(plan, Command) and plan.verb.blocking:  # in Django's one thread all others would wait
+            own = ThreadPoolExecutor(1, "vkcache-waits")
+            return await sync_to_async(self.execute, thread_sensitive=False, executor=own)(plan)
+        return await sync_to_async(self.execute)(plan)
 
     return method
 

@@ -1,5 +1,25 @@
 """The shells: all IO, and nothing that could be decided without it."""
 
+from vkcache.core.scripts import (
+    ScriptHelpers,
+    decode_list_or_none_post,
+    decode_list_post,
+    decode_single_post,
+    full_encode_pre,
+    keys_only_pre,
+    noop_post,
+)
 from vkcache.shell.client import Client
+from vkcache.shell.pipeline import Pipeline
 
-__all__ = ["Client"]
+__all__ = [
+    "Client",
+    "Pipeline",
+    "ScriptHelpers",
+    "decode_list_or_none_post",
+    "decode_list_post",
+    "decode_single_post",
+    "full_encode_pre",
+    "keys_only_pre",
+    "noop_post",
+]

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, Ty
 
 from vkcache.core.plan import Command, Pages, Plan
 from vkcache.core.space import Space
+from vkcache.errors import CacheError, InvalidArgument
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -31,9 +32,27 @@ Function: TypeAlias = Callable[..., Any]
 class Slot(Generic[T]):
     """Where a queued command's result will be once its pipeline has run."""
 
-    __slots__ = ("value",)
+    __slots__ = ("_result",)
 
-    value: T
+    _result: T | CacheError
+
+    def fill(self, result: T | CacheError) -> None:
+        self._result = result
+
+    @property
+    def value(self) -> T:
+        """The result.
+
+        :raises CacheError: the command's own error.
+        :raises InvalidArgument: the pipeline has not run.
+        """
+        try:
+            result = self._result
+        except AttributeError:
+            raise InvalidArgument("the pipeline has not run: call execute() first") from None
+        if isinstance(result, CacheError):
+            raise result
+        return result
 
 
 class Line:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from attrs import evolve
+
 from vkcache.core.codec import Codec
 from vkcache.core.expiry import DEFAULT, Timeout
 from vkcache.core.keyspace import on_wire
@@ -20,6 +22,7 @@ from vkcache.shell.binding import Function, Sync, command, either, plan, stream
 from vkcache.shell.door import Door
 from vkcache.shell.nodes.choosing import choose
 from vkcache.shell.options import Options, settings
+from vkcache.shell.pipeline import Pipeline
 from vkcache.shell.run import run
 from vkcache.shell.run import stream as run_stream
 from vkcache.shell.tables import Commands
@@ -62,6 +65,13 @@ class Carrier(Sync):
 
     def _stream(self, pages: Pages[T]) -> Iterator[T]:
         return run_stream(pages, self._door.of_plan().perform)
+
+    def pipeline(self, *, transaction: bool = True, version: int | None = None) -> Pipeline:
+        """A pipeline over this cache's server, with its defaults; *version*: where a call names none."""
+        space = self.space
+        if version is not None:
+            space = evolve(space, keyspace=evolve(space.keyspace, version=version))
+        return Pipeline(self._door, space, transaction=transaction)
 
     def make_key(self, key: str, version: int | None = None) -> str:
         """The key on the wire."""

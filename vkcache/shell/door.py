@@ -78,10 +78,11 @@ class Door:
             reply = self._absent(command, error)
         return _decoded(command, reply)
 
-    def _batch(self, batch: Batch[T]) -> list[T | CacheError]:
-        commands = batch.commands
+    def _batch(self, step: Batch[T] | Transaction[T]) -> list[T | CacheError]:
+        commands = step.commands
+        send = self.nodes.transact if isinstance(step, Transaction) else self.nodes.ask_all
         try:
-            answers = self.nodes.ask_all(commands)
+            answers = send(commands)
         except _FAILURES as error:
             answers = [self._absent(command, error) for command in commands]
         return [self._result(command, reply) for command, reply in zip(commands, answers, strict=True)]
@@ -96,18 +97,6 @@ class Door:
             return _decoded(command, reply)
         except CacheError as error:
             return error
-
-    def _transaction(self, transaction: Transaction[T]) -> list[T]:
-        commands = transaction.commands
-        try:
-            answers = self.nodes.transact(commands)
-        except _FAILURES as error:
-            answers = [self._absent(command, error) for command in commands]
-        results = [self._result(command, reply) for command, reply in zip(commands, answers, strict=True)]
-        for result in results:
-            if isinstance(result, CacheError):
-                raise result
-        return [result for result in results if not isinstance(result, CacheError)]
 
     def _features(self, _step: GetFeatures) -> Features:
         try:
@@ -149,7 +138,7 @@ def _call(_door: Door, step: Call) -> Any:
 _PERFORMERS: dict[type[Step[Any]], Callable[[Door, Any], Any]] = {
     Command: Door.command,
     Batch: Door._batch,
-    Transaction: Door._transaction,
+    Transaction: Door._batch,
     Call: _call,
     Sleep: lambda _, step: time.sleep(step.seconds),
     Now: lambda _, __: time.time(),

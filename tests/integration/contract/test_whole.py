@@ -140,7 +140,7 @@ def test_two_caches_on_one_place_share_values(make: Make) -> None:
     assert make(prefix="other").get("k") is None
 
 
-# Names, order and defaults of API.md are binding: "K" keyword-only, "=" with a default.
+# Names, order and defaults of the methods are what users rely on: "K" keyword-only, "=" with a default.
 SIGNATURES = {
     "get": "key default= version=",
     "getex": "key timeout= version=",

@@ -8,6 +8,7 @@ What may enter: a way to build a cache, and a place for its keys. No test of any
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
@@ -15,6 +16,8 @@ from attrs import frozen
 
 from vkcache.django import ValkeyCache
 from vkcache.shell import Client
+from vkcache.shell.binding import command
+from vkcache.shell.tables import Commands
 
 Build: TypeAlias = Callable[..., Client]
 """Called with a URL and the keyword arguments of `Client`."""
@@ -66,6 +69,33 @@ def build_django(url: str, **options: Any) -> Client:
     return cast(Client, ValkeyCache(url, params))
 
 
+class Pipelined:
+    """A client whose every one-command method is queued in a pipeline of its own, and sent."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._client
+
+    def __getattr__(self, name: str) -> Any:
+        if not isinstance(inspect.getattr_static(Commands, name, None), command):
+            return getattr(self._client, name)
+
+        def sent(*args: Any, **kwargs: Any) -> Any:
+            pipe = self._client.pipeline()
+            slot = getattr(pipe, name)(*args, **kwargs)
+            pipe.execute()
+            return slot.value
+
+        vars(sent)["__signature__"] = inspect.signature(getattr(self._client, name))
+        return sent
+
+
+def build_pipelined(url: str, **options: Any) -> Client:
+    return cast(Client, Pipelined(build_client(url, **options)))
+
+
 BUILDERS = {"client": build_client, "django": build_django}
 
 WAYS = (
@@ -73,5 +103,7 @@ WAYS = (
     Way("client-unix", "unix", build_client),
     Way("client-embedded", "embedded", build_client),
     Way("client-memory", "memory", build_client),
+    Way("pipeline-tcp", "tcp", build_pipelined),
+    Way("pipeline-memory", "memory", build_pipelined),
     Way("django-tcp", "tcp", build_django),
 )

@@ -30,6 +30,7 @@ def choose(settings: Settings) -> Nodes:
     """
     return Single(
         _opener(settings),
+        waiting=_opener(settings, waiting=True),
         limit=settings.max_connections,
         patience=settings.socket_timeout,
         place=shown(settings.url),
@@ -58,7 +59,7 @@ def raw_async_client(settings: Settings) -> valkey.asyncio.Valkey:
     return valkey.asyncio.Valkey.from_pool(pool)
 
 
-def _opener(settings: Settings) -> Callable[[], Connection]:
+def _opener(settings: Settings, *, waiting: bool = False) -> Callable[[], Connection]:
     scheme, rest = split(settings.url)
     if scheme == "memory":
         from vkcache.shell.nodes import memory
@@ -69,8 +70,9 @@ def _opener(settings: Settings) -> Callable[[], Connection]:
 
         embedded.limits(settings.maxmemory, settings.maxmemory_policy)
         _pool(settings, "unix://")  # where it will be is not known yet, whether the options fit is
-        return lambda: opener(_pool(settings, _url(settings)))()  # it may have been started anew
-    return opener(_pool(settings, settings.url))
+        # A pool each time: the server may have been started anew.
+        return lambda: opener(_pool(settings, _url(settings)), waiting=waiting)()
+    return opener(_pool(settings, settings.url), waiting=waiting)
 
 
 def _pool(settings: Settings, url: str, *, own: bool = False) -> valkey.ConnectionPool:

@@ -95,6 +95,9 @@ class MemoryConnection:
     def alive(self) -> bool:
         return True
 
+    def interrupt(self) -> None:
+        self._socket.interrupt()
+
     def close(self) -> None:
         self._socket.close()
 
@@ -103,16 +106,17 @@ class MemoryConnection:
 def _socket_class() -> Callable[[FakeServer], Any]:
     import valkey
     from fakeredis._commands import command
-    from fakeredis._socket import FakeSocket
 
-    class Socket(FakeSocket):
+    from vkcache.shell.nodes.engine import Faithful
+
+    class Socket(Faithful):
         """The engine's end of a connection, whose errors keep the text that a server would send."""
 
         def __init__(self, server: FakeServer) -> None:
             super().__init__(server, 0, None, valkey.Valkey)
 
         def _decode_error(self, error: Any) -> Fault:  # type: ignore[override]  # read by us alone
-            return Fault(error.value)
+            return Fault(error.value.replace("ERR BUSYGROUP", "BUSYGROUP"))
 
         def _scan(self, keys: Any, cursor: int, *args: bytes, **known: Any) -> list[Any]:
             page: list[Any] = super()._scan(

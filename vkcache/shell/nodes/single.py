@@ -13,39 +13,46 @@ import libvalkey
 from vkcache.core.plan import Command, Features, Reply
 from vkcache.core.replies import executed
 from vkcache.errors import TimedOut, Unreachable
-from vkcache.shell.wire.connection import BROKEN, Connection
-from vkcache.shell.wire.pool import Pool
+from vkcache.shell.wire.connection import BROKEN, Connection, Interrupted
+from vkcache.shell.wire.pool import Pool, WaitingPool
 
 
 class Single:
-    """One server, over a pool of connections."""
+    """One server, over a pool of connections.
+
+    *waiting* opens a connection without time-out: every blocking command has one to itself.
+    """
 
     def __init__(
         self,
         connect: Callable[[], Connection],
         *,
+        waiting: Callable[[], Connection],
         limit: int,
         patience: float | None,
         place: str,
         check_after: float = 0,
     ) -> None:
         self._pool = Pool(connect, limit, patience, check_after)
+        self._waiting = WaitingPool(waiting)
         self._place = place
 
     def ask(self, command: Command[Any]) -> Reply:
         verb = command.verb
         payload = libvalkey.pack_command((verb.name, *command.args))
-        return self._exchange(payload, 1, repeatable=verb.readonly or verb.idempotent, whole=True)[0]
+        pool = self._waiting if verb.blocking else self._pool
+        return self._exchange(pool, payload, 1, repeatable=verb.readonly or verb.idempotent, whole=True)[0]
 
     def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
         repeatable = all(command.verb.repeatable for command in commands)
         count = len(commands)
-        return self._exchange(_packed(commands), count, repeatable=repeatable, whole=count == 1)
+        return self._exchange(self._pool, _packed(commands), count, repeatable=repeatable, whole=count == 1)
 
     def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
         payload = b"".join((_MULTI, _packed(commands), _EXEC))
+        count = len(commands) + 2
         repeatable = all(command.verb.repeatable for command in commands)
-        return executed(self._exchange(payload, len(commands) + 2, repeatable=repeatable, whole=True))
+        return executed(self._exchange(self._pool, payload, count, repeatable=repeatable, whole=True))
 
     def features(self) -> Features:
         connection = self._pool.take()
@@ -54,24 +61,24 @@ class Single:
 
     def close(self) -> None:
         self._pool.close()
+        self._waiting.close()
 
     def _exchange(
-        self, payload: bytes, count: int, *, repeatable: bool, whole: bool, last: bool = False
+        self, pool: Pool, payload: bytes, count: int, *, repeatable: bool, whole: bool, last: bool = False
     ) -> list[Reply]:
         """The replies; over a new connection where the server has closed an old one, as after a restart.
 
         *whole*: nothing of the payload is carried out before all of it has arrived.
         """
-        pool = self._pool
         connection = pool.take()
         try:
             replies = connection.exchange(payload, count)
         except BROKEN as error:
             pool.drop(connection)
             maybe_executed = connection.sent or not whole
-            if isinstance(error, ConnectionError) and not last and (repeatable or not maybe_executed):
+            if not last and _may_try_again(error) and (repeatable or not maybe_executed):
                 pool.drop_idle()
-                return self._exchange(payload, count, repeatable=repeatable, whole=whole, last=True)
+                return self._exchange(pool, payload, count, repeatable=repeatable, whole=whole, last=True)
             raise self._unreachable(error, maybe_executed) from error
         except BaseException:
             pool.drop(connection)  # its reply is still to come
@@ -86,6 +93,10 @@ class Single:
             problem = Unreachable(f"{self._place}: {error}")
         problem.maybe_executed = maybe_executed
         return problem
+
+
+def _may_try_again(error: Exception) -> bool:
+    return isinstance(error, ConnectionError) and not isinstance(error, Interrupted)
 
 
 _MULTI = libvalkey.pack_command((b"MULTI",))

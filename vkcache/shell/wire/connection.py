@@ -9,6 +9,7 @@ what an error means, is decided in `pool` and in `nodes`.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import ssl
@@ -40,6 +41,10 @@ class Seat:
     __slots__ = ("__weakref__",)
 
 
+class Interrupted(ConnectionError):
+    """This process ended the wait for a reply, so nobody asks for it again."""
+
+
 class Connection(Protocol):
     """What a pool keeps: something that carries packed commands to a server and brings the replies."""
 
@@ -64,6 +69,10 @@ class Connection(Protocol):
         """Whether the connection still stands and owes no bytes."""
         ...
 
+    def interrupt(self) -> None:
+        """End the wait of whoever is within `exchange`, in another thread: it raises `Interrupted`."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -79,6 +88,7 @@ class SocketConnection:
         self.generation = 0
         self.seat = Seat()
         self.sent = False
+        self._interrupted = False
         self._timeout = timeout
         self._kernel_timed = not isinstance(sock, ssl.SSLSocket)
         self._shortened = False
@@ -112,6 +122,8 @@ class SocketConnection:
     def _read(self, chunk: bytes, replies: list[Reply], count: int) -> bool:
         """Whether replies are still owed after *chunk*."""
         if not chunk:
+            if self._interrupted:
+                raise Interrupted("the cache was closed meanwhile")
             raise ConnectionResetError("the server closed the connection")
         reader = self._reader
         reader.feed(chunk)
@@ -147,6 +159,12 @@ class SocketConnection:
         poll = select.poll()
         poll.register(self._open, select.POLLIN | select.POLLPRI)
         return not poll.poll(0)
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+        with contextlib.suppress(OSError):  # the server may have been faster
+            # Not the method of a TLS socket: that would take its state from under the reader.
+            socket.socket.shutdown(self._open, socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._open.close()

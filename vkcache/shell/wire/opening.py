@@ -20,6 +20,8 @@ from vkcache.shell.wire.connection import SocketConnection
 
 _UNFIT = (TypeError, ValueError, AttributeError, exceptions.ValkeyError)
 """What valkey-py raises where an option has a name or a value that it does not know."""
+# Seconds of silence before the first probe, and between the next ones; how many in vain are the end.
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 def valkey_pool(
@@ -58,10 +60,12 @@ def _unfit(
     )
 
 
-def opener(pool: valkey.ConnectionPool) -> Callable[[], SocketConnection]:
+def opener(pool: valkey.ConnectionPool, *, waiting: bool = False) -> Callable[[], SocketConnection]:
     """The function that opens one more connection to where *pool* points.
 
-    All of an opening takes socket_connect_timeout and socket_timeout together at most.
+    All of an opening takes socket_connect_timeout and socket_timeout together at most. *waiting*: once it
+    is open, a reply may take as long as it likes; a server that has vanished without a word is noticed by
+    TCP's keepalive.
     """
 
     def open_one() -> SocketConnection:
@@ -79,7 +83,9 @@ def opener(pool: valkey.ConnectionPool) -> Callable[[], SocketConnection]:
         sock, dialled._sock = dialled._sock, None
         if isinstance(sock, _Hurried):
             sock = sock.sock
-        return SocketConnection(sock, known, dialled.socket_timeout)
+        if waiting:
+            _keep_alive(sock)
+        return SocketConnection(sock, known, None if waiting else dialled.socket_timeout)
 
     return open_one
 
@@ -125,6 +131,15 @@ def _bound(dialled: valkey.Connection) -> None:
         greet(connection)
 
     dialled.valkey_connect_func = hurry
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _features(dialled: valkey.Connection) -> Features:

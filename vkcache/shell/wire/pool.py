@@ -6,6 +6,7 @@ What may enter: who gets which connection, and when one is opened or thrown away
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -204,6 +205,38 @@ class Pool:
 def _slice(deadline: float | None) -> float:
     left = _LOOK_AGAIN if deadline is None else deadline - time.monotonic()
     return min(max(left, 0.0), _LOOK_AGAIN)
+
+
+class WaitingPool(Pool):
+    """Connections for blocking commands: as many as there are callers, and closing it ends their waits."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        super().__init__(connect, sys.maxsize, None)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._busy: set[Connection] = set()
+
+    def take(self) -> Connection:
+        connection = super().take()
+        while not connection.alive():  # always looked at: few blocking commands are safe to repeat
+            self.drop(connection)
+            connection = super().take()
+        self._busy.add(connection)
+        return connection
+
+    def give(self, connection: Connection) -> None:
+        self._busy.discard(connection)
+        super().give(connection)
+
+    def drop(self, connection: Connection) -> None:
+        self._busy.discard(connection)
+        super().drop(connection)
+
+    def close(self) -> None:
+        super().close()
+        for connection in tuple(self._busy):
+            connection.interrupt()
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()

@@ -1,11 +1,8 @@
-"""The index of all methods: every core function once, its a-prefixed sibling on the line below.
-
-What may enter: lines. An alias is a line too.
-"""
+"""The lines of values, keys, scripts and whole caches; see `vkcache.shell.tables`."""
 
 from __future__ import annotations
 
-from vkcache.core import compound, keys, server, strings
+from vkcache.core import compound, keys, scripts, server, strings
 from vkcache.shell.binding import awaited, awaited_stream, command, either, plan, stream
 
 
@@ -59,10 +56,10 @@ class Keys:
     ttl = command(keys.ttl)
     pttl = command(keys.pttl)
     type = command(keys.type)
-    rename = either(compound.rename, keys.rename)
-    renamenx = either(compound.renamenx, keys.renamenx)
-    incr_version = either(compound.incr_version, keys.incr_version)
-    decr_version = either(compound.decr_version, keys.decr_version)
+    rename = either(compound.rename, compound.alone(keys.rename))
+    renamenx = either(compound.renamenx, compound.alone(keys.renamenx))
+    incr_version = either(compound.incr_version, compound.alone(keys.incr_version))
+    decr_version = either(compound.decr_version, compound.alone(keys.decr_version))
     scan = plan(keys.scan)
     iter_keys = stream(keys.iter_keys)
     keys = plan(keys.keys)  # last: from here on the name is the method, no longer the module
@@ -95,6 +92,18 @@ class AwaitedKeys:
     akeys = awaited(keys.keys)
 
 
+class Scripts:
+    """Scripts of the user's own."""
+
+    eval_script = plan(scripts.eval_script)
+
+
+class AwaitedScripts:
+    """Scripts of the user's own, awaited."""
+
+    aeval_script = awaited(scripts.eval_script)
+
+
 class Whole:
     """What works on all keys of a cache, or on its server."""
 
@@ -113,11 +122,3 @@ class AwaitedWhole:
     areinsert_keys = awaited(compound.reinsert_keys)
     aflush_db = awaited(server.flush_db)
     ainfo = awaited(server.info)
-
-
-class Commands(Strings, Keys, Whole):
-    """Every method that a shell has for a cache's contents."""
-
-
-class AwaitedCommands(AwaitedStrings, AwaitedKeys, AwaitedWhole):
-    """The a-prefixed sibling of every one of them."""

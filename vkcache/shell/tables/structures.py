@@ -1,0 +1,299 @@
+"""The lines of data structures, a class for each group of valkey's commands; see `vkcache.shell.tables`."""
+
+from __future__ import annotations
+
+from vkcache.core import (
+    bitmaps,
+    compound,
+    geo,
+    hashes,
+    hyperloglog,
+    lists,
+    sets,
+    sortedsets,
+    streamgroups,
+    streams,
+)
+from vkcache.shell.binding import awaited, awaited_stream, command, either, plan, stream
+
+
+class Hashes:
+    """Commands on hashes."""
+
+    hset = command(hashes.hset)
+    hmset = command(hashes.hmset)
+    hsetnx = command(hashes.hsetnx)
+    hdel = command(hashes.hdel)
+    hexists = command(hashes.hexists)
+    hget = command(hashes.hget)
+    hmget = command(hashes.hmget)
+    hgetall = command(hashes.hgetall)
+    hkeys = command(hashes.hkeys)
+    hvals = command(hashes.hvals)
+    hlen = command(hashes.hlen)
+    hincrby = command(hashes.hincrby)
+    hincrbyfloat = either(compound.hincrbyfloat, hashes.hincrbyfloat)
+    hrandfield = command(hashes.hrandfield)
+    hscan = plan(hashes.hscan)
+    hscan_iter = stream(hashes.hscan_iter)
+
+
+class AwaitedHashes:
+    """Commands on hashes, awaited."""
+
+    ahset = awaited(hashes.hset)
+    ahmset = awaited(hashes.hmset)
+    ahsetnx = awaited(hashes.hsetnx)
+    ahdel = awaited(hashes.hdel)
+    ahexists = awaited(hashes.hexists)
+    ahget = awaited(hashes.hget)
+    ahmget = awaited(hashes.hmget)
+    ahgetall = awaited(hashes.hgetall)
+    ahkeys = awaited(hashes.hkeys)
+    ahvals = awaited(hashes.hvals)
+    ahlen = awaited(hashes.hlen)
+    ahincrby = awaited(hashes.hincrby)
+    ahincrbyfloat = awaited(compound.hincrbyfloat)
+    ahrandfield = awaited(hashes.hrandfield)
+    ahscan = awaited(hashes.hscan)
+    ahscan_iter = awaited_stream(hashes.hscan_iter)
+
+
+class Lists:
+    """Commands on lists."""
+
+    llen = command(lists.llen)
+    lpush = command(lists.lpush)
+    rpush = command(lists.rpush)
+    lpop = command(lists.lpop)
+    rpop = command(lists.rpop)
+    lindex = command(lists.lindex)
+    lrange = command(lists.lrange)
+    lset = command(lists.lset)
+    ltrim = command(lists.ltrim)
+    lrem = command(lists.lrem)
+    lpos = command(lists.lpos)
+    linsert = command(lists.linsert)
+    lmove = plan(lists.lmove)
+    blpop = plan(lists.blpop)
+    brpop = plan(lists.brpop)
+    blmove = plan(lists.blmove)
+
+
+class AwaitedLists:
+    """Commands on lists, awaited."""
+
+    allen = awaited(lists.llen)
+    alpush = awaited(lists.lpush)
+    arpush = awaited(lists.rpush)
+    alpop = awaited(lists.lpop)
+    arpop = awaited(lists.rpop)
+    alindex = awaited(lists.lindex)
+    alrange = awaited(lists.lrange)
+    alset = awaited(lists.lset)
+    altrim = awaited(lists.ltrim)
+    alrem = awaited(lists.lrem)
+    alpos = awaited(lists.lpos)
+    alinsert = awaited(lists.linsert)
+    almove = awaited(lists.lmove)
+    ablpop = awaited(lists.blpop)
+    abrpop = awaited(lists.brpop)
+    ablmove = awaited(lists.blmove)
+
+
+class Sets:
+    """Commands on sets."""
+
+    sadd = command(sets.sadd)
+    srem = command(sets.srem)
+    smembers = command(sets.smembers)
+    sismember = command(sets.sismember)
+    smismember = command(sets.smismember)
+    scard = command(sets.scard)
+    spop = command(sets.spop)
+    srandmember = command(sets.srandmember)
+    smove = plan(sets.smove)
+    sdiff = plan(sets.sdiff)
+    sdiffstore = plan(sets.sdiffstore)
+    sinter = plan(sets.sinter)
+    sinterstore = plan(sets.sinterstore)
+    sunion = plan(sets.sunion)
+    sunionstore = plan(sets.sunionstore)
+    sscan = plan(sets.sscan)
+    sscan_iter = stream(sets.sscan_iter)
+
+
+class AwaitedSets:
+    """Commands on sets, awaited."""
+
+    asadd = awaited(sets.sadd)
+    asrem = awaited(sets.srem)
+    asmembers = awaited(sets.smembers)
+    asismember = awaited(sets.sismember)
+    asmismember = awaited(sets.smismember)
+    ascard = awaited(sets.scard)
+    aspop = awaited(sets.spop)
+    asrandmember = awaited(sets.srandmember)
+    asmove = awaited(sets.smove)
+    asdiff = awaited(sets.sdiff)
+    asdiffstore = awaited(sets.sdiffstore)
+    asinter = awaited(sets.sinter)
+    asinterstore = awaited(sets.sinterstore)
+    asunion = awaited(sets.sunion)
+    asunionstore = awaited(sets.sunionstore)
+    asscan = awaited(sets.sscan)
+    asscan_iter = awaited_stream(sets.sscan_iter)
+
+
+class SortedSets:
+    """Commands on sorted sets."""
+
+    zadd = command(sortedsets.zadd)
+    zcard = command(sortedsets.zcard)
+    zcount = command(sortedsets.zcount)
+    zincrby = command(sortedsets.zincrby)
+    zrange = command(sortedsets.zrange)
+    zrange_withscores = command(sortedsets.zrange_withscores)
+    zrevrange = command(sortedsets.zrevrange)
+    zrangebyscore = command(sortedsets.zrangebyscore)
+    zrangebyscore_withscores = command(sortedsets.zrangebyscore_withscores)
+    zrevrangebyscore = command(sortedsets.zrevrangebyscore)
+    zrank = command(sortedsets.zrank)
+    zrevrank = command(sortedsets.zrevrank)
+    zrem = command(sortedsets.zrem)
+    zremrangebyrank = command(sortedsets.zremrangebyrank)
+    zremrangebyscore = command(sortedsets.zremrangebyscore)
+    zscore = command(sortedsets.zscore)
+    zmscore = command(sortedsets.zmscore)
+    zpopmin = command(sortedsets.zpopmin)
+    zpopmax = command(sortedsets.zpopmax)
+    zscan = plan(sortedsets.zscan)
+    zscan_iter = stream(sortedsets.zscan_iter)
+
+
+class AwaitedSortedSets:
+    """Commands on sorted sets, awaited."""
+
+    azadd = awaited(sortedsets.zadd)
+    azcard = awaited(sortedsets.zcard)
+    azcount = awaited(sortedsets.zcount)
+    azincrby = awaited(sortedsets.zincrby)
+    azrange = awaited(sortedsets.zrange)
+    azrange_withscores = awaited(sortedsets.zrange_withscores)
+    azrevrange = awaited(sortedsets.zrevrange)
+    azrangebyscore = awaited(sortedsets.zrangebyscore)
+    azrangebyscore_withscores = awaited(sortedsets.zrangebyscore_withscores)
+    azrevrangebyscore = awaited(sortedsets.zrevrangebyscore)
+    azrank = awaited(sortedsets.zrank)
+    azrevrank = awaited(sortedsets.zrevrank)
+    azrem = awaited(sortedsets.zrem)
+    azremrangebyrank = awaited(sortedsets.zremrangebyrank)
+    azremrangebyscore = awaited(sortedsets.zremrangebyscore)
+    azscore = awaited(sortedsets.zscore)
+    azmscore = awaited(sortedsets.zmscore)
+    azpopmin = awaited(sortedsets.zpopmin)
+    azpopmax = awaited(sortedsets.zpopmax)
+    azscan = awaited(sortedsets.zscan)
+    azscan_iter = awaited_stream(sortedsets.zscan_iter)
+
+
+class Streams:
+    """Commands on streams."""
+
+    xadd = command(streams.xadd)
+    xtrim = command(streams.xtrim)
+    xlen = command(streams.xlen)
+    xdel = command(streams.xdel)
+    xrange = command(streams.xrange)
+    xrevrange = command(streams.xrevrange)
+    xread = plan(streams.xread)
+    xinfo_stream = command(streams.xinfo_stream)
+    xgroup_create = command(streamgroups.xgroup_create)
+    xgroup_destroy = command(streamgroups.xgroup_destroy)
+    xgroup_setid = command(streamgroups.xgroup_setid)
+    xreadgroup = plan(streamgroups.xreadgroup)
+    xack = command(streamgroups.xack)
+    xpending = command(streamgroups.xpending)
+    xpending_range = command(streamgroups.xpending_range)
+    xclaim = command(streamgroups.xclaim)
+    xautoclaim = command(streamgroups.xautoclaim)
+    xinfo_groups = command(streamgroups.xinfo_groups)
+    xinfo_consumers = command(streamgroups.xinfo_consumers)
+
+
+class AwaitedStreams:
+    """Commands on streams, awaited."""
+
+    axadd = awaited(streams.xadd)
+    axtrim = awaited(streams.xtrim)
+    axlen = awaited(streams.xlen)
+    axdel = awaited(streams.xdel)
+    axrange = awaited(streams.xrange)
+    axrevrange = awaited(streams.xrevrange)
+    axread = awaited(streams.xread)
+    axinfo_stream = awaited(streams.xinfo_stream)
+    axgroup_create = awaited(streamgroups.xgroup_create)
+    axgroup_destroy = awaited(streamgroups.xgroup_destroy)
+    axgroup_setid = awaited(streamgroups.xgroup_setid)
+    axreadgroup = awaited(streamgroups.xreadgroup)
+    axack = awaited(streamgroups.xack)
+    axpending = awaited(streamgroups.xpending)
+    axpending_range = awaited(streamgroups.xpending_range)
+    axclaim = awaited(streamgroups.xclaim)
+    axautoclaim = awaited(streamgroups.xautoclaim)
+    axinfo_groups = awaited(streamgroups.xinfo_groups)
+    axinfo_consumers = awaited(streamgroups.xinfo_consumers)
+
+
+class Bitmaps:
+    """Commands on bitmaps."""
+
+    setbit = command(bitmaps.setbit)
+    getbit = command(bitmaps.getbit)
+    bitcount = command(bitmaps.bitcount)
+    bitop = plan(bitmaps.bitop)
+
+
+class AwaitedBitmaps:
+    """Commands on bitmaps, awaited."""
+
+    asetbit = awaited(bitmaps.setbit)
+    agetbit = awaited(bitmaps.getbit)
+    abitcount = awaited(bitmaps.bitcount)
+    abitop = awaited(bitmaps.bitop)
+
+
+class HyperLogLogs:
+    """Commands on HyperLogLogs."""
+
+    pfadd = command(hyperloglog.pfadd)
+    pfcount = plan(hyperloglog.pfcount)
+    pfmerge = plan(hyperloglog.pfmerge)
+
+
+class AwaitedHyperLogLogs:
+    """Commands on HyperLogLogs, awaited."""
+
+    apfadd = awaited(hyperloglog.pfadd)
+    apfcount = awaited(hyperloglog.pfcount)
+    apfmerge = awaited(hyperloglog.pfmerge)
+
+
+class Geo:
+    """Commands on places."""
+
+    geoadd = command(geo.geoadd)
+    geodist = command(geo.geodist)
+    geopos = command(geo.geopos)
+    geosearch = command(geo.geosearch)
+    geosearch_with = command(geo.geosearch_with)
+
+
+class AwaitedGeo:
+    """Commands on places, awaited."""
+
+    ageoadd = awaited(geo.geoadd)
+    ageodist = awaited(geo.geodist)
+    ageopos = awaited(geo.geopos)
+    ageosearch = awaited(geo.geosearch)
+    ageosearch_with = awaited(geo.geosearch_with)
