@@ -16,7 +16,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.model import sets, sortedsets, strings
+from tests.integration.model import hashes, lists, sets, sortedsets, strings
 from tests.integration.model.store import Operation, agree
 from tests.servers import Server
 from vkcache.errors import CacheError
@@ -26,11 +26,11 @@ EXAMPLES = int(os.environ.get("VKCACHE_MODEL_SEQUENCES", "100"))
 SECRET = "the secret of the model"
 
 
-class Model(strings.Strings, sets.Sets, sortedsets.SortedSets):
+class Model(strings.Strings, hashes.Hashes, lists.Lists, sets.Sets, sortedsets.SortedSets):
     """What a cache answers. A further group of commands is a class more here, and its module below."""
 
 
-GROUPS = (strings, sets, sortedsets)
+GROUPS = (strings, hashes, lists, sets, sortedsets)
 
 BEGINNINGS = st.tuples(*[operation for group in GROUPS for operation in group.BEGINNING])
 OPERATIONS = st.one_of([operation for group in GROUPS for operation in group.OPERATIONS])

@@ -51,7 +51,10 @@ def op(
     return st.builds(Operation, st.just(name), words, st.fixed_dictionaries(given))
 
 
-ALL_KEYS = ("text", "value", "set", "other set", "third set", "sorted", "other sorted")
+ALL_KEYS = (
+    *("text", "value", "set", "other set", "third set", "sorted", "other sorted"),
+    *("list", "other list", "hash", "other hash"),
+)
 
 
 def keys_of(kind: str) -> st.SearchStrategy[str]:
