@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import cache
 from types import FunctionType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
@@ -190,8 +191,8 @@ class Shell:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for name in dir(cls):
-            line = inspect.getattr_static(cls, name)
+        entries = {name: entry for base in reversed(cls.__mro__) for name, entry in vars(base).items()}
+        for name, line in entries.items():
             if isinstance(line, Line) and (form := cls.forms.get(type(line))):
                 function = cls.carried(line)
                 if function is not None:
@@ -235,6 +236,7 @@ def _method(method: Function, function: Function, name: str, owner: type) -> Fun
     return method
 
 
+@cache  # the kinds of shell share it, and making one takes as long as all the rest of a method
 def _signature(function: Function) -> inspect.Signature:
     """*function*'s signature with ``self`` in the place of its space, and the result of its plan."""
     signature = inspect.signature(function)
