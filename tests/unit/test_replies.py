@@ -57,8 +57,11 @@ def test_the_arguments_of_an_unknown_command_are_not_repeated() -> None:
     assert str(error) == "SET 'p:1:k': ERR unknown command 'MSETEX'"
 
 
-def test_a_missing_member_is_not_repeated() -> None:
-    error = replies.error(Fault("ERR member the value does not exist"), strings.get(SPACE, "k"))
+@pytest.mark.parametrize(
+    "said", ["ERR member the value does not exist", "ERR could not decode requested zset member"]
+)
+def test_a_missing_member_is_not_repeated(said: str) -> None:
+    error = replies.error(Fault(said), strings.get(SPACE, "k"))
     assert type(error) is KeyNotFound
     assert str(error) == "GET 'p:1:k': ERR no such member"
 

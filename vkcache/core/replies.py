@@ -50,11 +50,14 @@ _FAMILIES: dict[str, type[CacheError]] = {
 }
 
 
+_NO_MEMBER = ("ERR member ", "ERR could not decode requested zset member")  # before Valkey 8.1: the latter
+
+
 def error(fault: Fault, command: Command[Any]) -> CacheError:
     """The error to raise for *fault*, with the keys of *command* and none of its values."""
     # The server quotes the arguments of a command that it does not know, and a missing member: values.
     said = str(fault).partition(", with args beginning with")[0]
-    said = "ERR no such member" if said.startswith("ERR member ") else said
+    said = "ERR no such member" if said.startswith(_NO_MEMBER) else said
     family = next((kind for start, kind in _FAMILIES.items() if said.startswith(start)), ReplyError)
     keys = ", ".join(repr(as_text(key) if isinstance(key, bytes) else key) for key in command.keys[:3])
     name = command.verb.name.decode()
