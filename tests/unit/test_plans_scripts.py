@@ -16,6 +16,7 @@ import pytest
 from tests.unit.feeding import SIGNED, SPACE, Fed, commands, feed
 from vkcache.core import scripts
 from vkcache.core.keyspace import CacheKey
+from vkcache.core.plan import Command
 from vkcache.core.replies import Fault, error
 from vkcache.core.scripts import ScriptHelpers, eval_script
 from vkcache.errors import InvalidArgument, InvalidKey, NoScript, ReplyError, Unreachable
@@ -139,3 +140,13 @@ def test_values_that_are_bound_to_their_key() -> None:
     assert helpers.decode(stored, helpers.make_key("k")) == "text"
     assert helpers.decode(stored) is None
     assert helpers.decode(helpers.encode("text")) == "text"
+
+
+def test_an_error_within_an_answer_is_raised() -> None:
+    with pytest.raises(ReplyError, match="ERR boom"):
+        feed(eval_script(SPACE, SCRIPT), [b"a", [1, Fault("ERR boom")]])
+
+
+def test_a_script_that_says_noscript_itself_is_not_carried_out_again() -> None:
+    command = Command(scripts.EVALSHA, ("digest", 0), list)
+    assert type(error(Fault("NOSCRIPT mine"), command)) is ReplyError

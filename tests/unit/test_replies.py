@@ -93,6 +93,11 @@ def test_a_transaction_answers_what_exec_answered() -> None:
     assert replies.executed([b"OK", []]) == []
 
 
+def test_where_there_was_no_transaction_its_refusal_stands_for_all() -> None:
+    refused = Fault("NOPERM no multi")
+    assert replies.executed([refused, b"OK", 1, Fault("ERR EXEC without MULTI")]) == [refused, refused]
+
+
 def test_a_refused_transaction_answers_the_refusal_in_its_place() -> None:
     refusal, aborted = Fault("ERR syntax error"), Fault("EXECABORT")
     assert replies.executed([b"OK", b"QUEUED", refusal, aborted]) == [aborted, refusal]

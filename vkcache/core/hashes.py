@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from vkcache.core import lua
-from vkcache.core.keyspace import as_text, on_wire
+from vkcache.core.keyspace import as_text, field_name
 from vkcache.core.plan import COUNTED, Arg, Command, Pages, Reply, Verb
 from vkcache.core.replies import number, ok, text, texts, truth, unread
 from vkcache.core.scanning import Rows, each_once, page_size
@@ -62,7 +62,7 @@ def hset(
     :raises Unencodable: a value can not be stored; nothing was sent.
     """
     if mapping is None and items is None and field is not None:
-        return Command(HSET, (space.key(key, version), _name(field), space.content(value)), number)
+        return Command(HSET, (space.key(key, version), field_name(field), space.content(value)), number)
     flat = items or ()
     if len(flat) % 2:
         raise InvalidArgument("items= has a field without its value: give field, value, field, value ...")
@@ -84,7 +84,7 @@ def _stores(
 ) -> tuple[Arg, ...]:
     args: list[Arg] = [space.key(key, version)]
     for field, value in pairs:
-        args += (_name(field), space.content(value))
+        args += (field_name(field), space.content(value))
     if len(args) == 1:
         raise InvalidArgument("nothing to store: give a field and its value, mapping= or items=")
     return tuple(args)
@@ -95,7 +95,7 @@ def hsetnx(space: Space, key: str, field: str, value: object, version: int | Non
 
     :raises Unencodable: the value can not be stored; nothing was sent.
     """
-    return Command(HSETNX, (space.key(key, version), _name(field), space.content(value)), truth)
+    return Command(HSETNX, (space.key(key, version), field_name(field), space.content(value)), truth)
 
 
 def hdel(space: Space, key: str, *fields: str | Iterable[str], version: int | None = None) -> Command[int]:
@@ -108,7 +108,7 @@ def hdel(space: Space, key: str, *fields: str | Iterable[str], version: int | No
 
 def hexists(space: Space, key: str, field: str, version: int | None = None) -> Command[bool]:
     """Whether *field* is in the hash, readable or not."""
-    return Command(HEXISTS, (space.key(key, version), _name(field)), truth)
+    return Command(HEXISTS, (space.key(key, version), field_name(field)), truth)
 
 
 def hget(
@@ -116,7 +116,7 @@ def hget(
 ) -> Command[Any]:
     """What *field* holds; *default* where it, or *key*, is missing."""
     wire = space.key(key, version)
-    return Command(HGET, (wire, _name(field)), partial(space.read_part, wire, default))
+    return Command(HGET, (wire, field_name(field)), partial(space.read_part, wire, default))
 
 
 def hmget(
@@ -161,7 +161,7 @@ def hincrby(space: Space, key: str, field: str, amount: int = 1, version: int | 
     """
     if not isinstance(amount, int) or not -_INT64 <= amount < _INT64:
         raise InvalidArgument("hincrby adds an amount that is an int of 64 bits; hincrbyfloat adds floats")
-    return Command(HINCRBY, (space.key(key, version), _name(field), b"%d" % amount), number)
+    return Command(HINCRBY, (space.key(key, version), field_name(field), b"%d" % amount), number)
 
 
 def hincrbyfloat(
@@ -173,7 +173,7 @@ def hincrbyfloat(
     :raises NotCounter: the field holds no number that the server can add to. A float that `hset` has
         written is none; `core.compound.hincrbyfloat` adds to that too.
     """
-    return Command(HINCRBYFLOAT, (space.key(key, version), _name(field), _addend(amount)), float)
+    return Command(HINCRBYFLOAT, (space.key(key, version), field_name(field), _addend(amount)), float)
 
 
 def _addend(amount: float) -> bytes:
@@ -188,7 +188,7 @@ def _addend(amount: float) -> bytes:
 
 def stored(space: Space, key: str, field: str, version: int | None = None) -> Command[bytes | None]:
     """The bytes in *field* as they are; None where it is missing."""
-    return Command(HGET, (space.key(key, version), _name(field)), unread)
+    return Command(HGET, (space.key(key, version), field_name(field)), unread)
 
 
 def add_float(
@@ -201,7 +201,7 @@ def add_float(
 ) -> Command[float | None]:
     """`hincrbyfloat` where *field* holds the bytes of *expected*, which mean its number; else None."""
     held, meant = expected
-    words = (_name(field), held, repr(float(meant)).encode(), _addend(amount))
+    words = (field_name(field), held, repr(float(meant)).encode(), _addend(amount))
     return Command(ADD_FLOAT, (lua.ADD_FLOAT, 1, space.key(key, version), *words), _sum)
 
 
@@ -258,7 +258,7 @@ def _page(
     space: Space, key: str, match: str | None, count: int | None, version: int | None, cursor: int
 ) -> Command[tuple[int, _Held]]:
     wire = space.key(key, version)
-    matching: tuple[Arg, ...] = () if match is None else (b"MATCH", _name(match))
+    matching: tuple[Arg, ...] = () if match is None else (b"MATCH", field_name(match))
     args = (wire, cursor, *matching, b"COUNT", page_size(space, count))
     return Command(HSCAN, args, lambda reply: (int(reply[0]), _rows(space, wire, reply[1])))
 
@@ -278,15 +278,9 @@ def _fields(rows: _Held) -> dict[str, Any]:
     return dict(field for _, field in rows)
 
 
-def _name(field: str) -> bytes:
-    if not isinstance(field, str):
-        raise InvalidArgument(f"a field of type {type(field).__name__}: give its name as a str")
-    return on_wire(field)
-
-
 def _names(fields: tuple[str | Iterable[str], ...]) -> list[bytes]:
     several = [[one] if isinstance(one, str) or not isinstance(one, Iterable) else one for one in fields]
-    names = [_name(name) for some in several for name in some]
+    names = [field_name(name) for some in several for name in some]
     if not names:
         raise InvalidArgument("no fields: give one or more after the key")
     return names

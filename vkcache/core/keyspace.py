@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from vkcache.errors import InvalidKey, Misconfigured
+from vkcache.errors import InvalidArgument, InvalidKey, Misconfigured
 
 KeyFunction: TypeAlias = Callable[[str, str, int], str]
 """Django's KEY_FUNCTION: (key, prefix, version) -> the key on the wire."""
@@ -70,6 +70,16 @@ def on_wire(key: str) -> bytes:
         return key.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise InvalidKey(f"key {key!r} has a lone surrogate; use text that UTF-8 can carry") from None
+
+
+def field_name(field: str) -> bytes:
+    """The name of a field as it is sent.
+
+    :raises InvalidArgument: it is no str.
+    """
+    if not isinstance(field, str):
+        raise InvalidArgument(f"a field of type {type(field).__name__}: give its name as a str")
+    return on_wire(field)
 
 
 def as_text(wire: bytes) -> str:

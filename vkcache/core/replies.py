@@ -46,7 +46,7 @@ _FAMILIES: dict[str, type[CacheError]] = {
     "ERR no such member": KeyNotFound,
     "NOGROUP": KeyNotFound,
     "BUSYGROUP": GroupExists,
-    "NOSCRIPT": NoScript,
+    "NOSCRIPT No matching script": NoScript,  # a script that says NOSCRIPT itself has begun
 }
 
 
@@ -158,7 +158,9 @@ def executed(replies: list[Reply]) -> list[Reply]:
 
     Where the server refused one of them nothing was executed: EXEC's error stands for all the others.
     """
-    _, *queued, results = replies
+    multi, *queued, results = replies
+    if isinstance(multi, Fault):  # then there was no transaction: each was carried out, or failed, alone
+        return [multi] * len(queued)
     if isinstance(results, list):
         return results
     return [reply if isinstance(reply, Fault) else results for reply in queued]

@@ -18,6 +18,7 @@ from attrs import frozen
 
 from vkcache.core.keyspace import CacheKey, as_text, on_wire
 from vkcache.core.plan import COUNTED, Arg, Command, Reply, Steps, Verb
+from vkcache.core.replies import Fault, error
 from vkcache.core.space import Space
 from vkcache.errors import InvalidArgument, NoScript
 
@@ -104,9 +105,10 @@ def eval_script(
         keys, args = pre_hook(helpers, keys, args)
     words = (len(keys), *map(_sendable, keys), *map(_sendable, args))
     try:
-        reply = yield from Command(EVALSHA, (_digest(script), *words), _as_sent)
+        reply = yield from (known := Command(EVALSHA, (_digest(script), *words), _as_sent))
     except NoScript:  # nothing was carried out yet
-        reply = yield from Command(EVAL, (script, *words), _as_sent)
+        reply = yield from (known := Command(EVAL, (script, *words), _as_sent))
+    reply = _raised(reply, known)
     return reply if post_hook is None else post_hook(helpers, reply)
 
 
@@ -129,6 +131,16 @@ def _sendable(word: object) -> Arg:
 
 def _as_sent(reply: Reply) -> Reply:
     return reply
+
+
+def _raised(reply: Reply, command: Command[Any]) -> Reply:
+    """*reply*, where no error stands in it, however deep.
+
+    :raises CacheError: the first that does.
+    """
+    if isinstance(reply, Fault):
+        raise error(reply, command)
+    return [_raised(item, command) for item in reply] if isinstance(reply, list) else reply
 
 
 def keys_only_pre(helpers: ScriptHelpers, keys: Words, args: Words) -> tuple[Words, Words]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from vkcache.core.keyspace import as_text, on_wire
+from vkcache.core.keyspace import as_text, field_name
 from vkcache.core.plan import Arg, Command, KeySpec, Reply, Verb
 from vkcache.core.replies import number, text
 from vkcache.core.space import MISSING, Space
@@ -61,7 +61,7 @@ def xadd(
     args: list[Arg] = [space.key(key, version), *((b"NOMKSTREAM",) if nomkstream else ())]
     args += (*_bounds(maxlen, minid, approximate, limit), id)
     for name, value in fields.items():
-        args += (on_wire(name), space.content(value))
+        args += (field_name(name), space.content(value))
     return Command(XADD, tuple(args), text)
 
 

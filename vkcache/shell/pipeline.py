@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from vkcache.core.plan import Batch, Command, Transaction
 from vkcache.core.space import Space
-from vkcache.errors import Aborted, CacheError
+from vkcache.errors import Aborted, CacheError, InvalidArgument
 from vkcache.shell.binding import Function, Queue, Slot, command, either
 from vkcache.shell.door import Door
 from vkcache.shell.tables import Commands
@@ -45,7 +45,13 @@ class Pipeline(Commands, Queue):
         self._queued: list[tuple[Command[Any], Slot[Any]]] = []
 
     def queue(self, command: Command[T]) -> Slot[T]:
-        """The slot for *command*, one of the user's own: ``pipe.queue(mine(pipe.space, "k"))``."""
+        """The slot for *command*, one of the user's own: ``pipe.queue(mine(pipe.space, "k"))``.
+
+        :raises InvalidArgument: it waits, and would hold up all the others.
+        """
+        if command.verb.blocking:
+            name = command.verb.name.decode()
+            raise InvalidArgument(f"{name} waits, which holds up a whole pipeline: call it on the cache")
         slot: Slot[T] = Slot()
         self._queued.append((command, slot))
         return slot

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.contract.conftest import Make
 from tests.integration.contract.ways import Raw
+from vkcache.core import lists
 from vkcache.core.plan import Command, Verb
 from vkcache.errors import InvalidArgument, KeyNotFound, NotCounter, ReplyError, Unencodable, WrongType
 from vkcache.shell import Client, Pipeline
@@ -159,3 +160,20 @@ def test_transactions_are_not_mixed_with_other_callers(cache: Client) -> None:
         thread.join()
     assert all(second == first + 1 for first, second in seen)
     assert cache.get("{t}n") == 400
+
+
+def test_what_waits_is_refused(cache: Client) -> None:
+    pipe = cache.pipeline(transaction=False)
+    with pytest.raises(InvalidArgument, match="BLPOP waits"):
+        pipe.queue(lists.blpop(pipe.space, "{t}q", timeout=1))
+    assert pipe.execute() == []
+
+
+def test_commands_on_several_keys_are_there(cache: Client) -> None:
+    cache.sadd("{t}a", 1, 2)
+    cache.sadd("{t}b", 2)
+    pipe = cache.pipeline()
+    pipe.sdiff("{t}a", "{t}b")
+    pipe.smove("{t}a", "{t}b", 1)
+    pipe.sunionstore("{t}c", "{t}a", "{t}b")
+    assert pipe.execute() == [{1}, True, 2]

@@ -34,7 +34,7 @@ class Hashes:
     hincrby = command(hashes.hincrby)
     hincrbyfloat = either(compound.hincrbyfloat, hashes.hincrbyfloat)
     hrandfield = command(hashes.hrandfield)
-    hscan = plan(hashes.hscan)
+    hscan = command(hashes.hscan)
     hscan_iter = stream(hashes.hscan_iter)
 
 
@@ -74,7 +74,7 @@ class Lists:
     lrem = command(lists.lrem)
     lpos = command(lists.lpos)
     linsert = command(lists.linsert)
-    lmove = plan(lists.lmove)
+    lmove = command(lists.lmove)
     blpop = plan(lists.blpop)
     brpop = plan(lists.brpop)
     blmove = plan(lists.blmove)
@@ -112,14 +112,14 @@ class Sets:
     scard = command(sets.scard)
     spop = command(sets.spop)
     srandmember = command(sets.srandmember)
-    smove = plan(sets.smove)
-    sdiff = plan(sets.sdiff)
-    sdiffstore = plan(sets.sdiffstore)
-    sinter = plan(sets.sinter)
-    sinterstore = plan(sets.sinterstore)
-    sunion = plan(sets.sunion)
-    sunionstore = plan(sets.sunionstore)
-    sscan = plan(sets.sscan)
+    smove = command(sets.smove)
+    sdiff = command(sets.sdiff)
+    sdiffstore = command(sets.sdiffstore)
+    sinter = command(sets.sinter)
+    sinterstore = command(sets.sinterstore)
+    sunion = command(sets.sunion)
+    sunionstore = command(sets.sunionstore)
+    sscan = command(sets.sscan)
     sscan_iter = stream(sets.sscan_iter)
 
 
@@ -167,7 +167,7 @@ class SortedSets:
     zmscore = command(sortedsets.zmscore)
     zpopmin = command(sortedsets.zpopmin)
     zpopmax = command(sortedsets.zpopmax)
-    zscan = plan(sortedsets.zscan)
+    zscan = command(sortedsets.zscan)
     zscan_iter = stream(sortedsets.zscan_iter)
 
 
@@ -206,12 +206,12 @@ class Streams:
     xdel = command(streams.xdel)
     xrange = command(streams.xrange)
     xrevrange = command(streams.xrevrange)
-    xread = plan(streams.xread)
+    xread = command(streams.xread)
     xinfo_stream = command(streams.xinfo_stream)
     xgroup_create = command(streamgroups.xgroup_create)
     xgroup_destroy = command(streamgroups.xgroup_destroy)
     xgroup_setid = command(streamgroups.xgroup_setid)
-    xreadgroup = plan(streamgroups.xreadgroup)
+    xreadgroup = command(streamgroups.xreadgroup)
     xack = command(streamgroups.xack)
     xpending = command(streamgroups.xpending)
     xpending_range = command(streamgroups.xpending_range)
@@ -251,7 +251,7 @@ class Bitmaps:
     setbit = command(bitmaps.setbit)
     getbit = command(bitmaps.getbit)
     bitcount = command(bitmaps.bitcount)
-    bitop = plan(bitmaps.bitop)
+    bitop = command(bitmaps.bitop)
 
 
 class AwaitedBitmaps:
@@ -267,8 +267,8 @@ class HyperLogLogs:
     """Commands on HyperLogLogs."""
 
     pfadd = command(hyperloglog.pfadd)
-    pfcount = plan(hyperloglog.pfcount)
-    pfmerge = plan(hyperloglog.pfmerge)
+    pfcount = command(hyperloglog.pfcount)
+    pfmerge = command(hyperloglog.pfmerge)
 
 
 class AwaitedHyperLogLogs:
