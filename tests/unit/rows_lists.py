@@ -45,6 +45,7 @@ def of_places() -> Iterator[Row]:
     yield Row(call(lrange, "k"), b"LRANGE p:1:k 0 -1", [b"1", TEXT, GONE, AB], [1, "text", {"a": 1, "b": 2}])
     yield Row(call(lrange, "k", 1, 2, 3), b"LRANGE p:3:k 1 2", (), [])
     yield Row(call(lset, "k", -1, "text"), b"LSET p:1:k -1 " + TEXT, b"OK", True)
+    yield Row(call(lset, "k", 2**31 - 1, 1), b"LSET p:1:k 2147483647 1", b"OK", True)
     yield Row(call(lset, "k", 0, 1, 2), b"LSET p:2:k 0 1", None, KeyNotFound)
     yield Row(call(lists.ltrim, "k", 0, -2), b"LTRIM p:1:k 0 -2", b"OK", True)
     yield Row(call(lists.ltrim, "k", 0, 1, 2), b"LTRIM p:2:k 0 1", None, False)
@@ -93,6 +94,8 @@ REFUSALS = (
     Refusal(call(lists.rpush, "k"), InvalidArgument, "one or more after the key"),
     Refusal(call(lists.rpush, "k", Engine()), Unencodable, "Engine"),
     Refusal(call(lists.rpush, LONE, 1), InvalidKey, "UTF-8"),
+    Refusal(call(lists.lset, "k", 2**32, 1), InvalidArgument, "no item at index"),
+    Refusal(call(lists.lset, "k", -(2**31) - 1, 1), InvalidArgument, "no item at index"),
     Refusal(call(lists.lpop, "k", -1), InvalidArgument, "0 or more"),
     Refusal(call(lists.rpop, "k", -1), InvalidArgument, "count=-1"),
     Refusal(call(lists.lpos, "k", 1, rank=0), InvalidArgument, "counts from 1"),

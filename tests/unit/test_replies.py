@@ -6,6 +6,8 @@ value, or where a decoder misreads a reply that a server sends.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.feeding import SPACE
@@ -109,3 +111,10 @@ def test_info_reads_numbers_as_numbers_and_all_else_as_text() -> None:
     said = b"# A\r\na:1\r\nb:-1.5\r\nc:1.2.3\r\nd:\r\ne:x:y\r\n\r\n# B\r\nf:\xff\r\n"
     assert replies.info(said) == {"a": 1, "b": -1.5, "c": "1.2.3", "d": "", "e": "x:y", "f": "\udcff"}
     assert replies.info(None) == {}
+
+
+@pytest.mark.parametrize(("arg", "fits"), [(b"k", True), ("k", True), (5, True), (True, False), ([], False)])
+def test_what_can_not_be_sent_is_named_by_its_type(arg: Any, fits: bool) -> None:
+    problem = replies.unsendable(Command(Verb(b"MGET", ALL), (b"a", arg), list[object]))
+    assert (problem is None) is fits
+    assert fits or type(arg).__name__ in str(problem)

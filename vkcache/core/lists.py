@@ -118,6 +118,9 @@ def lset(space: Space, key: str, index: int, value: object, version: int | None 
     :raises InvalidArgument: the list has no item at *index*.
     :raises Unencodable: the value can not be stored; nothing was sent.
     """
+    if not isinstance(index, int) or not -(2**31) <= index < 2**31:
+        # The server takes the lower 32 bits of an index, and another item with them.
+        raise InvalidArgument(f"{key!r}: a list has no item at index {index!r}")
     return Command(LSET, (space.key(key, version), index, space.item(value)), partial(_was_set, key))
 
 

@@ -64,6 +64,15 @@ def error(fault: Fault, command: Command[Any]) -> CacheError:
     return family(f"{name} {keys}: {said}" if keys else f"{name}: {said}")
 
 
+def unsendable(command: Command[Any]) -> InvalidArgument | None:
+    """What is wrong with the arguments of *command*; None where they can be sent."""
+    for arg in command.args:
+        if isinstance(arg, bool) or not isinstance(arg, (bytes, str, int)):
+            name = command.verb.name.decode()
+            return InvalidArgument(f"{name}: an argument of type {type(arg).__name__}; give an int or a str")
+    return None
+
+
 def raised(results: Sequence[T | CacheError]) -> list[T]:
     """*results*, where none is an error.
 

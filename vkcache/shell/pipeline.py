@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vkcache.core.plan import Batch, Command, Transaction
+from vkcache.core.replies import unsendable
 from vkcache.core.space import Space
 from vkcache.errors import Aborted, CacheError, InvalidArgument
 from vkcache.shell.binding import Function, Queue, Slot, command, either
@@ -47,11 +48,13 @@ class Pipeline(Commands, Queue):
     def queue(self, command: Command[T]) -> Slot[T]:
         """The slot for *command*, one of the user's own: ``pipe.queue(mine(pipe.space, "k"))``.
 
-        :raises InvalidArgument: it waits, and would hold up all the others.
+        :raises InvalidArgument: an argument can not be sent; or it waits, and would hold up all the others.
         """
         if command.verb.blocking:
             name = command.verb.name.decode()
             raise InvalidArgument(f"{name} waits, which holds up a whole pipeline: call it on the cache")
+        if (problem := unsendable(command)) is not None:
+            raise problem
         slot: Slot[T] = Slot()
         self._queued.append((command, slot))
         return slot

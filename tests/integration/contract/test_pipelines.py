@@ -7,6 +7,7 @@ shifts the results of the others, or where a transaction is not one.
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -177,3 +178,17 @@ def test_commands_on_several_keys_are_there(cache: Client) -> None:
     pipe.smove("{t}a", "{t}b", 1)
     pipe.sunionstore("{t}c", "{t}a", "{t}b")
     assert pipe.execute() == [{1}, True, 2]
+
+
+def test_an_argument_that_can_not_be_sent_is_refused_and_spoils_no_other(cache: Client) -> None:
+    nothing: Any = None
+    pipe = cache.pipeline()
+    pipe.set("{t}a", 1)
+    with pytest.raises(InvalidArgument, match="LINDEX: an argument of type NoneType"):
+        pipe.lindex("{t}l", nothing)
+    assert pipe.execute() == [True]
+    with pytest.raises(InvalidArgument, match="LINDEX: an argument of type NoneType"):
+        cache.lindex("{t}l", nothing)
+    surrogate: Any = "\ud800"
+    with pytest.raises(InvalidArgument, match="lone surrogate"):
+        cache.lindex("{t}l", surrogate)

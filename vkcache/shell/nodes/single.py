@@ -11,8 +11,8 @@ from typing import Any
 import libvalkey
 
 from vkcache.core.plan import Command, Features, Reply
-from vkcache.core.replies import executed
-from vkcache.errors import TimedOut, Unreachable
+from vkcache.core.replies import executed, unsendable
+from vkcache.errors import InvalidArgument, TimedOut, Unreachable
 from vkcache.shell.wire.connection import BROKEN, Connection, Interrupted
 from vkcache.shell.wire.pool import Pool, WaitingPool
 
@@ -39,7 +39,7 @@ class Single:
 
     def ask(self, command: Command[Any]) -> Reply:
         verb = command.verb
-        payload = libvalkey.pack_command((verb.name, *command.args))
+        payload = _packed((command,))
         pool = self._waiting if verb.blocking else self._pool
         return self._exchange(pool, payload, 1, repeatable=verb.readonly or verb.idempotent, whole=True)[0]
 
@@ -104,4 +104,8 @@ _EXEC = libvalkey.pack_command((b"EXEC",))
 
 
 def _packed(commands: Sequence[Command[Any]]) -> bytes:
-    return b"".join([libvalkey.pack_command((command.verb.name, *command.args)) for command in commands])
+    try:
+        return b"".join([libvalkey.pack_command((command.verb.name, *command.args)) for command in commands])
+    except (TypeError, UnicodeEncodeError):
+        wrong = next(filter(None, map(unsendable, commands)), None)
+    raise wrong or InvalidArgument("an argument holds a lone surrogate, which no encoding carries")
