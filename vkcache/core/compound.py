@@ -140,53 +140,23 @@ def hincrbyfloat(
             return added
 
 
-def rename(
-    space: Space,
-    src: str,
-    dst: str,
-    version: int | None = None,
-    *,
-    version_src: int | None = None,
-    version_dst: int | None = None,
-) -> Plan[bool]:
-    """True: what was at *src* is at *dst* now, with its time to live; what was at *dst* is gone.
+def signing_anew(
+    rename: Callable[Concatenate[Space, P], Command[T]],
+) -> Callable[Concatenate[Space, P], Plan[T]]:
+    """*rename*, or where values are signed for their keys the plan that signs the value for its new one."""
 
-    :raises KeyNotFound: nothing is stored at *src*.
-    """
-    return _moved(
-        space, keys.rename(space, src, dst, version, version_src=version_src, version_dst=version_dst)
-    )
+    @wraps(rename)
+    def plan(space: Space, /, *args: P.args, **kwargs: P.kwargs) -> Plan[T]:
+        command = rename(space, *args, **kwargs)
+        return _signed_anew(space, command) if space.codec.bound else command
+
+    return plan
 
 
-def renamenx(
-    space: Space,
-    src: str,
-    dst: str,
-    version: int | None = None,
-    *,
-    version_src: int | None = None,
-    version_dst: int | None = None,
-) -> Plan[bool]:
-    """`rename` where nothing is stored at *dst*: True; else False, and nothing changes.
-
-    :raises KeyNotFound: nothing is stored at *src*.
-    """
-    return _moved(
-        space, keys.renamenx(space, src, dst, version, version_src=version_src, version_dst=version_dst)
-    )
-
-
-def incr_version(space: Space, key: str, delta: int = 1, version: int | None = None) -> Plan[int]:
-    """The version at which the value of *key* is found now: *version* + *delta*. Its time to live stays.
-
-    :raises KeyNotFound: nothing is stored there.
-    """
-    return _moved(space, keys.incr_version(space, key, delta, version))
-
-
-def decr_version(space: Space, key: str, delta: int = 1, version: int | None = None) -> Plan[int]:
-    """`incr_version` by -*delta*."""
-    return incr_version(space, key, -delta, version)
+rename = signing_anew(keys.rename)
+renamenx = signing_anew(keys.renamenx)
+incr_version = signing_anew(keys.incr_version)
+decr_version = signing_anew(keys.decr_version)
 
 
 def alone(rename: Callable[Concatenate[Space, P], Command[T]]) -> Callable[Concatenate[Space, P], Command[T]]:
@@ -204,11 +174,6 @@ def alone(rename: Callable[Concatenate[Space, P], Command[T]]) -> Callable[Conca
         return rename(space, *args, **kwargs)
 
     return command
-
-
-def _moved(space: Space, rename: Command[T]) -> Plan[T]:
-    """*rename*, or where values are signed for their keys the plan that signs it for the new one."""
-    return _signed_anew(space, rename) if space.codec.bound else rename
 
 
 def _signed_anew(space: Space, rename: Command[T]) -> Steps[T]:

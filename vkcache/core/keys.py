@@ -29,6 +29,7 @@ from vkcache.core.plan import (
     Verb,
 )
 from vkcache.core.replies import kind, number, remaining, remaining_seconds, truth, yes
+from vkcache.core.scanning import page_size
 from vkcache.core.space import Space
 from vkcache.errors import InvalidArgument, KeyNotFound
 
@@ -214,7 +215,7 @@ def scan(
     A name may come twice in one iteration, and a page may be empty (https://valkey.io/commands/scan/).
     """
     names = partial(space.keyspace.names, version=version)
-    page = _page(cursor, space.pattern(pattern, version), _count(space, count), key_type)
+    page = _page(cursor, space.pattern(pattern, version), page_size(space, count), key_type)
     return Command(page.verb, page.args, lambda reply: _then(page.decode(reply), names))
 
 
@@ -237,14 +238,6 @@ def _scanned(reply: Reply) -> tuple[int, _Wires]:
     return int(cursor), list(wires)
 
 
-def _count(space: Space, count: int | None) -> int:
-    if count is None:
-        return space.page
-    if count < 1:
-        raise InvalidArgument(f"a page of {count} keys: ask for 1 or more")
-    return count
-
-
 def iter_keys(
     space: Space, pattern: str = "*", itersize: int | None = None, version: int | None = None
 ) -> Pages[str]:
@@ -252,7 +245,7 @@ def iter_keys(
 
     Keys that come or go meanwhile may be seen or not (https://valkey.io/commands/scan/).
     """
-    match, count = space.pattern(pattern, version), _count(space, itersize)
+    match, count = space.pattern(pattern, version), page_size(space, itersize)
     seen: set[bytes] = set()
     cursor, wires = yield from _page(0, match, count)
     while True:
@@ -283,7 +276,7 @@ def each_page(
     key_type: str | None = None,
 ) -> Steps[int]:
     """The sum of what *work* answers for every page of the keys that match; memory for one page."""
-    count, total, cursor = _count(space, itersize), 0, -1
+    count, total, cursor = page_size(space, itersize), 0, -1
     while cursor:
         cursor, wires = yield from _page(max(cursor, 0), match, count, key_type)
         if wires:
