@@ -5,6 +5,7 @@ What may enter: a reason to leave a contender or one of its calls out. None of t
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,16 +31,17 @@ class Admission:
         return sent[one] == sent[other] if one in sent and other in sent else None
 
 
-def admit(suite: Suite, address: Address) -> Admission:
+def admit(suite: Suite, address: Address, stack: ExitStack) -> Admission:
+    """*stack* ends what the contenders have opened."""
     admission = Admission()
-    monitor = Monitor(address)
-    for contender in suite.contenders:
-        try:
-            calls = contender.open(address, contender.prefix)
-        except Exception as reason:  # whatever a package raises costs it its row, not the run
-            admission.left_out[contender.name] = _told(reason)
-        else:
-            _try_each(admission, suite, contender, calls, monitor)
+    with closing(Monitor(address)) as monitor:
+        for contender in suite.contenders:
+            try:
+                calls = contender.open(address, contender.prefix, stack)
+            except Exception as reason:  # whatever a package raises costs it its row, not the run
+                admission.left_out[contender.name] = _told(reason)
+            else:
+                _try_each(admission, suite, contender, calls, monitor)
     return admission
 
 

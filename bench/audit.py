@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import groupby
 from typing import NamedTuple
 
@@ -25,10 +26,15 @@ class Monitor:
 
     def __init__(self, address: Address) -> None:
         self._marker = BareSocket(address)
-        watcher = socket.create_connection(address)
-        watcher.sendall(pack_command(("MONITOR",)))
-        self._lines = watcher.makefile("r", encoding="utf-8")
+        self._watcher = socket.create_connection(address)
+        self._watcher.sendall(pack_command(("MONITOR",)))
+        self._lines = self._watcher.makefile("r", encoding="utf-8")
         self._lines.readline()
+
+    def close(self) -> None:
+        self._marker.close()
+        self._lines.close()
+        self._watcher.close()
 
     def during(self, call: Callable[[], object]) -> tuple[object, list[str]]:
         """The call's result, and the commands that ran meanwhile as text, unprintable bytes escaped."""
@@ -62,10 +68,10 @@ def without_prefix(commands: Sequence[str], prefix: str) -> list[str]:
 
 def never_expiring(address: Address) -> list[str]:
     """The values on the server that have no expiry; a fair run leaves none. (HSET gives none to a hash.)"""
-    wire = BareSocket(address)
-    keys: list[bytes] = wire.ask(pack_command(("KEYS", "*")))
-    values = [key for key in keys if wire.ask(pack_command(("TYPE", key))) == b"string"]
-    return [key.decode() for key in values if wire.ask(pack_command(("PTTL", key))) == -1]
+    with closing(BareSocket(address)) as wire:
+        keys: list[bytes] = wire.ask(pack_command(("KEYS", "*")))
+        values = [key for key in keys if wire.ask(pack_command(("TYPE", key))) == b"string"]
+        return [key.decode() for key in values if wire.ask(pack_command(("PTTL", key))) == -1]
 
 
 class ServerFacts(NamedTuple):
@@ -77,7 +83,8 @@ class ServerFacts(NamedTuple):
 
 def server_facts(address: Address) -> ServerFacts:
     """What the server says about itself."""
-    told: bytes = BareSocket(address).ask(pack_command(("INFO", "server")))
+    with closing(BareSocket(address)) as wire:
+        told: bytes = wire.ask(pack_command(("INFO", "server")))
     facts = dict(line.partition(":")[::2] for line in told.decode().splitlines())
     name = "valkey" if "valkey_version" in facts else "redis"
     return ServerFacts(f"{name.title()} {facts[f'{name}_version']}", int(facts["process_id"]))

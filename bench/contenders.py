@@ -7,9 +7,11 @@ imported by the contender that needs it and when it is opened, so that a missing
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
+from django_caches import cache_of
 from floor import floor, strict_floor
 from payload import FIELD, HASH, NAME, NAMES, PEOPLE, QUARTER, TIMEOUT, VALUE
 from suite import Address, Calls, Contender, Measure, Suite, Target
@@ -22,6 +24,7 @@ class Cache(Protocol):
     def set(self, key: str, value: object, timeout: float) -> object: ...
     def get_many(self, keys: Iterable[str]) -> object: ...
     def set_many(self, data: Mapping[str, object], timeout: float) -> object: ...
+    def close(self) -> object: ...
 
 
 def calls_of(cache: Cache) -> Calls:
@@ -33,10 +36,11 @@ def calls_of(cache: Cache) -> Calls:
     }
 
 
-def vkcache_client(address: Address, prefix: str) -> Calls:
+def vkcache_client(address: Address, prefix: str, closing: ExitStack) -> Calls:
     from vkcache.shell import Client
 
     cache = Client(address.url("valkey"), prefix=prefix, timeout=TIMEOUT)
+    closing.callback(cache.close)
 
     def pipeline() -> list[object]:
         pipe = cache.pipeline(transaction=False)
@@ -55,40 +59,11 @@ def vkcache_client(address: Address, prefix: str) -> Calls:
     }
 
 
-DJANGO = "django.core.cache.backends"
-DJANGO_BACKENDS = {
-    "vkcache in Django": ("vkcache.django.ValkeyCache", "valkey"),
-    "Django RedisCache": (f"{DJANGO}.redis.RedisCache", "redis"),
-    "django-redis": ("django_redis.cache.RedisCache", "redis"),
-    "django-valkey": ("django_valkey.cache.ValkeyCache", "valkey"),
-}
-"""Backend and URL scheme; each with its default serializer and the C parser that its driver takes."""
-
-
-def _configure_django(address: Address) -> None:
-    from django.conf import settings
-
-    if settings.configured:
-        return
-    caches: dict[str, dict[str, Any]] = {"default": {"BACKEND": f"{DJANGO}.dummy.DummyCache"}}
-    for contender in CONTENDERS:
-        if contender.name in DJANGO_BACKENDS:
-            backend, scheme = DJANGO_BACKENDS[contender.name]
-            caches[contender.prefix] = {
-                "BACKEND": backend,
-                "LOCATION": address.url(scheme),
-                "KEY_PREFIX": contender.prefix,
-                "TIMEOUT": TIMEOUT,
-            }
-    settings.configure(SECRET_KEY="benchmark", CACHES=caches, USE_TZ=True)
-
-
-def django_cache(address: Address, prefix: str) -> Calls:
+def django_cache(address: Address, prefix: str, closing: ExitStack) -> Calls:
     """Through ``caches[alias]``; the alias of a contender is its prefix."""
-    _configure_django(address)
-    from django.core.cache import caches
-
-    return calls_of(cast(Cache, caches[prefix]))
+    cache = cast(Cache, cache_of(address, prefix))
+    closing.callback(cache.close)
+    return calls_of(cache)
 
 
 FLOOR, STRICT_FLOOR, PEER = "floor", "floor, bytes ready", "django-valkey"

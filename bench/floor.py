@@ -10,6 +10,7 @@ What may enter: the bytes of one more measure.
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 from libvalkey import Reader, pack_command
@@ -30,6 +31,7 @@ class BareSocket:
     def __init__(self, address: Address) -> None:
         connected = socket.create_connection(address)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.close = connected.close
         self._send = connected.sendall
         self._receive = connected.recv
         self._reader = Reader()
@@ -99,9 +101,10 @@ def _found(replies: list[bytes | None]) -> dict[str, object]:
     return {name: decode(stored) for name, stored in zip(NAMES, replies, strict=True) if stored is not None}
 
 
-def floor(address: Address, prefix: str) -> Calls:
+def floor(address: Address, prefix: str, closing: ExitStack) -> Calls:
     """Serializes and packs at every call."""
     bare, requests = BareSocket(address), Requests(prefix)
+    closing.callback(bare.close)
     ask = bare.ask
     return {
         "get": lambda: decode(ask(requests.get())),
@@ -114,9 +117,11 @@ def floor(address: Address, prefix: str) -> Calls:
     }
 
 
-def strict_floor(address: Address, prefix: str) -> Calls:
+def strict_floor(address: Address, prefix: str, closing: ExitStack) -> Calls:
     """Sends bytes that were made before the clock started; only replies are decoded."""
-    ask, requests = BareSocket(address).ask, Requests(prefix)
+    bare, requests = BareSocket(address), Requests(prefix)
+    closing.callback(bare.close)
+    ask = bare.ask
     get, set_, get_many, set_many = requests.get(), requests.set(), requests.get_many(), requests.set_many()
     return {
         "get": lambda: decode(ask(get)),

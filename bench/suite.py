@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple, TypeAlias
@@ -28,6 +29,10 @@ class Address(NamedTuple):
 
     def url(self, scheme: str) -> str:
         return f"{scheme}://{self.host}:{self.port}/0"
+
+
+Open: TypeAlias = Callable[[Address, str, ExitStack], Calls]
+"""Connects a contender whose keys bear the prefix; what is to be closed at the end is put on the stack."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ ONE_BY_ONE = Driver(once=lambda call: call(), timed=_in_a_row)
 
 @dataclass(frozen=True)
 class Target:
-    """The most that a subject's time may be, as a multiple of the contender *against*."""
+    """The most that a subject's time may be, as a multiple of that of *against*."""
 
     against: str
     at_most: float
@@ -60,7 +65,8 @@ class Target:
 class Measure:
     """One operation: *per_slice* calls are timed together; *right* tells whether an answer is the true one.
 
-    Without *right* any answer will do: for a write, the read that follows tells.
+    Without *right* any answer will do: for a write, the read that follows tells. *pace* is a target that is told
+    against the same contender's time in another measure, which stands before this one.
     """
 
     name: str
@@ -69,6 +75,11 @@ class Measure:
     right: Callable[[object], bool] | None
     targets: tuple[Target, ...] = ()
     driver: Driver = ONE_BY_ONE
+    pace: Target | None = None
+
+
+def slug(name: str) -> str:
+    return re.sub(r"\W+", "-", name.lower())
 
 
 @dataclass(frozen=True)
@@ -79,13 +90,13 @@ class Contender:
     """
 
     name: str
-    open: Callable[[Address, str], Calls]
+    open: Open
     subject: bool = False
 
     @property
     def prefix(self) -> str:
         """The prefix of this contender's keys, so that no one reads what another wrote."""
-        return re.sub(r"\W+", "-", self.name.lower())
+        return slug(self.name)
 
 
 @dataclass(frozen=True)
