@@ -91,7 +91,7 @@ def test_what_went_wrong_in_opening_is_an_error_of_ours(
 ) -> None:
     monkeypatch.setattr(valkey.Connection, "connect", _raising(theirs))
     with pytest.raises(ours, match=remedy) as caught:
-        opener(valkey_pool("valkey://host", {}))()
+        opener(valkey_pool("valkey://host", {}, valkey.ConnectionPool))()
     assert type(caught.value) is ours
     assert caught.value.__cause__ is theirs
 
@@ -101,7 +101,7 @@ def test_an_interrupted_opening_is_hung_up(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(valkey.Connection, "connect", _raising(KeyboardInterrupt()))
     monkeypatch.setattr(valkey.Connection, "disconnect", lambda self, *_args: hung_up.append(self))
     with pytest.raises(KeyboardInterrupt):
-        opener(valkey_pool("valkey://host", {}))()
+        opener(valkey_pool("valkey://host", {}, valkey.ConnectionPool))()
     assert hung_up
 
 

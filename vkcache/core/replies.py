@@ -162,6 +162,11 @@ def features(reply: Reply) -> Features:
     return Features(as_text(said[b"server"]), tuple(int(part) for part in numbers if part.isdigit()))
 
 
+def client_number(reply: Reply) -> int:
+    """HELLO's reply: the number by which the server knows the connection."""
+    return int(dict(zip(reply[::2], reply[1::2], strict=True))[b"id"])
+
+
 def executed(replies: list[Reply]) -> list[Reply]:
     """The replies of the commands of a transaction, out of those to MULTI, to each of them, and to EXEC.
 

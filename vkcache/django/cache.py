@@ -6,66 +6,75 @@ What may enter: what Django's cache contract asks beside the commands. Nothing h
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import valkey
 import valkey.asyncio
-from asgiref.sync import sync_to_async
 from attrs import evolve, frozen
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from vkcache.core.keyspace import RAW, KeyFunction, Keyspace
-from vkcache.core.plan import Command
+from vkcache.core.plan import Command, Plan
 from vkcache.core.space import Space
 from vkcache.django.sites import Site, site
 from vkcache.django.util import NoCompressor, WholeCodec
+from vkcache.shell.adoor import AsyncDoor
 from vkcache.shell.binding import Function, awaited, awaited_stream
 from vkcache.shell.client import Carrier
 from vkcache.shell.nodes.choosing import raw_async_client
+from vkcache.shell.pipeline import AsyncPipeline
+from vkcache.shell.run import run_async, stream_async
 from vkcache.shell.tables import AwaitedCommands, Commands
 
-_AT_ONCE = 100  # items of an iteration that one visit to the thread brings
+T = TypeVar("T")
+
 _memcached_would_refuse = re.compile(r"[\x00-\x20\x7f]").search
 
 
 def _of_awaited(function: Function) -> Function:
-    async def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Any:
+    async def method(self: Both, /, *args: Any, **kwargs: Any) -> Any:
         plan = function(self.space, *args, **kwargs)
-        if isinstance(plan, Command) and plan.verb.blocking:  # in Django's one thread all others would wait
-            own = ThreadPoolExecutor(1, "vkcache-waits")
-            return await sync_to_async(self.execute, thread_sensitive=False, executor=own)(plan)
-        return await sync_to_async(self.execute)(plan)
+        door = self._adoor
+        return await (
+            door.command(plan) if type(plan) is Command else run_async(plan, door.of_plan().perform)
+        )
 
     return method
 
 
 def _of_awaited_stream(function: Function) -> Function:
-    async def method(self: Carrier, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        items = self._stream(function(self.space, *args, **kwargs))
-        while some := await sync_to_async(_some)(items):
-            for item in some:
-                yield item
+    def method(self: Both, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        return stream_async(function(self.space, *args, **kwargs), self._adoor.of_plan().perform)
 
     return method
 
 
-def _some(items: Iterator[Any]) -> list[Any]:
-    return list(islice(items, _AT_ONCE))
-
-
 class Both(Carrier):
-    """A shell whose every method has an a-prefixed sibling, which runs in Django's thread for such calls."""
+    """A shell whose every method has an a-prefixed sibling, over connections of the running event loop."""
 
     forms = {**Carrier.forms, awaited: _of_awaited, awaited_stream: _of_awaited_stream}  # noqa: RUF012
+
+    _site: Site
+
+    @property
+    def _adoor(self) -> AsyncDoor:
+        return self._site.adoor()
+
+    async def aexecute(self, plan: Plan[T]) -> T:
+        """`execute`, awaited."""
+        return await run_async(plan, self._adoor.of_plan().perform)
+
+    def apipeline(self, *, transaction: bool = True, version: int | None = None) -> AsyncPipeline:
+        """`pipeline` for tasks: ``async with cache.apipeline() as pipe``, or after ``await``."""
+        return AsyncPipeline(self._adoor, self._space_of(version), transaction=transaction)
 
 
 class RawCache(Commands, AwaitedCommands, Both):
     """The commands of a cache on keys that are ready made (``cache.make_and_validate_key("k")``)."""
 
     def __init__(self, of: ValkeyCache) -> None:
+        self._site = of._site
         self._door = of._door
         self.space = of.space_over(RAW)
 
@@ -156,3 +165,8 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
         """Called at the end of every request; connections stay open unless ``close_connection`` is set."""
         if self._site.settings.close_connection:
             super().close()
+
+    async def aclose(self, **_kwargs: Any) -> None:
+        """`close` for the connections of event loops."""
+        if self._site.settings.close_connection:
+            await self._adoor.nodes.aclose()

@@ -17,8 +17,9 @@ from django.core.signals import setting_changed
 from vkcache.core.codec import Codec
 from vkcache.core.expiry import Timeout
 from vkcache.django.options import SITE_WIDE, as_django_says_it, check, read, read_timeout
+from vkcache.shell.adoor import AsyncDoor
 from vkcache.shell.door import Door
-from vkcache.shell.nodes.choosing import choose, raw_client
+from vkcache.shell.nodes.choosing import choose, choose_async, raw_client
 from vkcache.shell.options import Settings
 from vkcache.shell.unreadable import Unreadable
 
@@ -34,6 +35,7 @@ class Site:
     codec: Codec
     door: Door
     unreadable: Unreadable
+    _adoor: AsyncDoor | None = field(default=None, init=False)
     _raw: valkey.Valkey | None = field(default=None, init=False)
 
     def raw(self) -> valkey.Valkey:
@@ -44,9 +46,20 @@ class Site:
                 self._raw.auto_close_connection_pool = False
             return self._raw
 
+    def adoor(self) -> AsyncDoor:
+        """The door for tasks, made when it is first asked for."""
+        if self._adoor is None:
+            ignore, log = self.settings.ignore_exceptions, self.settings.log_ignored_exceptions
+            made = AsyncDoor(choose_async(self.settings), ignore=ignore, log_ignored=log)
+            with _lock:
+                self._adoor = self._adoor or made
+        return self._adoor
+
     def close(self) -> None:
         """Close all connections."""
         self.door.nodes.close()
+        if self._adoor is not None:
+            self._adoor.nodes.close()
         if self._raw is not None:
             self._raw.connection_pool.disconnect()
 

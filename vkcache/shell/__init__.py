@@ -9,10 +9,13 @@ from vkcache.core.scripts import (
     keys_only_pre,
     noop_post,
 )
+from vkcache.shell.aclient import AsyncClient
 from vkcache.shell.client import Client
-from vkcache.shell.pipeline import Pipeline
+from vkcache.shell.pipeline import AsyncPipeline, Pipeline
 
 __all__ = [
+    "AsyncClient",
+    "AsyncPipeline",
     "Client",
     "Pipeline",
     "ScriptHelpers",

@@ -6,7 +6,7 @@ as *perform*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 from vkcache.core.plan import Page, Pages, Plan, Step
@@ -52,3 +52,44 @@ def _next(steps: Generator[Y, Any, Any], step: Step[Any], perform: Callable[[Ste
     except BaseException as error:  # an interruption too: the plan may have something to put back
         return steps.throw(error)
     return steps.send(result)
+
+
+async def run_async(plan: Plan[T], perform: Callable[[Step[Any]], Awaitable[Any]]) -> T:
+    """`run` in a task. A cancellation is raised inside the plan too, which may have steps yet."""
+    steps = iter(plan)
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = await perform(step)
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def stream_async(
+    pages: Pages[T], perform: Callable[[Step[Any]], Awaitable[Any]]
+) -> AsyncGenerator[T, None]:
+    """`stream` in a task."""
+    try:
+        step = next(pages)
+        while True:
+            if isinstance(step, Page):
+                for item in step.items:
+                    yield item
+                step = next(pages)
+                continue
+            try:
+                answer = await perform(step)
+            except BaseException as error:
+                step = pages.throw(error)
+            else:
+                step = pages.send(answer)
+    except StopIteration:
+        return
+    finally:
+        pages.close()

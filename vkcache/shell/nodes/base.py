@@ -5,7 +5,7 @@ What may enter: a question that a shell asks of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from vkcache.core.plan import Command, Features, Reply
@@ -35,4 +35,24 @@ class Nodes(Protocol):
 
     def close(self) -> None:
         """Close all connections; the next step opens new ones."""
+        ...
+
+
+class AsyncNodes(Protocol):
+    """`Nodes` for tasks: each question answers an awaitable, in whichever event loop it is asked."""
+
+    def ask(self, command: Command[Any]) -> Awaitable[Reply]: ...
+
+    def ask_all(self, commands: Sequence[Command[Any]]) -> Awaitable[list[Reply]]: ...
+
+    def transact(self, commands: Sequence[Command[Any]]) -> Awaitable[list[Reply]]: ...
+
+    def features(self) -> Awaitable[Features]: ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Close all connections; those of the running loop are closed when this is done."""
+        ...
+
+    def close(self) -> None:
+        """The same for somebody who can not wait: each loop closes its own when it next runs."""
         ...

@@ -6,14 +6,17 @@ Nothing is opened here: the first step does that.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import valkey
 import valkey.asyncio
 
-from vkcache.shell.nodes.base import Nodes
+from vkcache.shell.nodes.asingle import AsyncSingle
+from vkcache.shell.nodes.base import AsyncNodes, Nodes
 from vkcache.shell.nodes.single import Single
 from vkcache.shell.urls import shown, split
+from vkcache.shell.wire.aopening import Dial, dialler
 from vkcache.shell.wire.opening import opener, valkey_pool
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from vkcache.shell.options import Settings
     from vkcache.shell.wire.connection import Connection
+    from vkcache.shell.wire.stream import Stream
 
 
 def choose(settings: Settings) -> Nodes:
@@ -36,6 +40,19 @@ def choose(settings: Settings) -> Nodes:
         place=shown(settings.url),
         check_after=settings.health_check_interval,
     )
+
+
+def choose_async(settings: Settings) -> AsyncNodes:
+    """The same for tasks.
+
+    :raises Misconfigured: an option does not fit the URL, or a package is needed that is not installed.
+    """
+    scheme, rest = split(settings.url)
+    if scheme == "memory":
+        from vkcache.shell.nodes import amemory, memory
+
+        return amemory.AsyncMemory(choose(settings), memory.opener(rest))
+    return AsyncSingle(_dialler(settings), shown(settings.url))
 
 
 def raw_client(settings: Settings) -> valkey.Valkey:
@@ -55,7 +72,7 @@ def raw_async_client(settings: Settings) -> valkey.asyncio.Valkey:
         from vkcache.shell.nodes import memory
 
         return memory.raw_async_client(rest)
-    pool = valkey.asyncio.ConnectionPool.from_url(_url(settings), **settings.dialling(), **settings.pooling())
+    pool = _async_pool(settings, _url(settings), own=True)
     return valkey.asyncio.Valkey.from_pool(pool)
 
 
@@ -75,10 +92,29 @@ def _opener(settings: Settings, *, waiting: bool = False) -> Callable[[], Connec
     return opener(_pool(settings, settings.url), waiting=waiting)
 
 
+def _dialler(settings: Settings) -> Dial:
+    check_after = settings.health_check_interval
+    if split(settings.url)[0] != "embedded":
+        return dialler(_async_pool(settings, settings.url), check_after)
+    _opener(settings)  # that its own options fit
+    _async_pool(settings, "unix://")
+
+    async def dial(waiting: bool) -> Stream:
+        url = await asyncio.to_thread(_url, settings)  # it may have to be started first
+        return await dialler(_async_pool(settings, url), check_after)(waiting)
+
+    return dial
+
+
 def _pool(settings: Settings, url: str, *, own: bool = False) -> valkey.ConnectionPool:
     """valkey-py's pool for *url*; *own*: it is used as a pool, and is to have the pool's settings too."""
     pooling = settings.pooling() if own else {}
     return valkey_pool(url, {**settings.dialling(), **pooling}, settings.pool_class)
+
+
+def _async_pool(settings: Settings, url: str, *, own: bool = False) -> valkey.asyncio.ConnectionPool:
+    pooling = settings.pooling() if own else {}
+    return valkey_pool(url, {**settings.dialling(), **pooling}, valkey.asyncio.ConnectionPool)
 
 
 def _url(settings: Settings) -> str:

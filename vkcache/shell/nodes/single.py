@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import libvalkey
-
 from vkcache.core.plan import Command, Features, Reply
-from vkcache.core.replies import executed, unsendable
-from vkcache.errors import InvalidArgument, TimedOut, Unreachable
-from vkcache.shell.wire.connection import BROKEN, Connection, Interrupted
+from vkcache.core.replies import executed
+from vkcache.shell.nodes.requests import may_try_again, packed, repeatable, transaction, unreachable
+from vkcache.shell.wire.connection import BROKEN, Connection
 from vkcache.shell.wire.pool import Pool, WaitingPool
 
 
@@ -39,20 +37,17 @@ class Single:
 
     def ask(self, command: Command[Any]) -> Reply:
         verb = command.verb
-        payload = _packed((command,))
+        payload = packed((command,))
         pool = self._waiting if verb.blocking else self._pool
         return self._exchange(pool, payload, 1, repeatable=verb.readonly or verb.idempotent, whole=True)[0]
 
     def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        repeatable = all(command.verb.repeatable for command in commands)
-        count = len(commands)
-        return self._exchange(self._pool, _packed(commands), count, repeatable=repeatable, whole=count == 1)
+        again, count = repeatable(commands), len(commands)
+        return self._exchange(self._pool, packed(commands), count, repeatable=again, whole=count == 1)
 
     def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        payload = b"".join((_MULTI, _packed(commands), _EXEC))
-        count = len(commands) + 2
-        repeatable = all(command.verb.repeatable for command in commands)
-        return executed(self._exchange(self._pool, payload, count, repeatable=repeatable, whole=True))
+        payload, count, again = transaction(commands), len(commands) + 2, repeatable(commands)
+        return executed(self._exchange(self._pool, payload, count, repeatable=again, whole=True))
 
     def features(self) -> Features:
         connection = self._pool.take()
@@ -76,36 +71,12 @@ class Single:
         except BROKEN as error:
             pool.drop(connection)
             maybe_executed = connection.sent or not whole
-            if not last and _may_try_again(error) and (repeatable or not maybe_executed):
+            if not last and may_try_again(error) and (repeatable or not maybe_executed):
                 pool.drop_idle()
                 return self._exchange(pool, payload, count, repeatable=repeatable, whole=whole, last=True)
-            raise self._unreachable(error, maybe_executed) from error
+            raise unreachable(self._place, error, maybe_executed=maybe_executed) from error
         except BaseException:
             pool.drop(connection)  # its reply is still to come
             raise
         pool.give(connection)
         return replies
-
-    def _unreachable(self, error: Exception, maybe_executed: bool) -> Unreachable:
-        if isinstance(error, (TimeoutError, BlockingIOError)):
-            problem: Unreachable = TimedOut(f"{self._place}: no answer within socket_timeout")
-        else:
-            problem = Unreachable(f"{self._place}: {error}")
-        problem.maybe_executed = maybe_executed
-        return problem
-
-
-def _may_try_again(error: Exception) -> bool:
-    return isinstance(error, ConnectionError) and not isinstance(error, Interrupted)
-
-
-_MULTI = libvalkey.pack_command((b"MULTI",))
-_EXEC = libvalkey.pack_command((b"EXEC",))
-
-
-def _packed(commands: Sequence[Command[Any]]) -> bytes:
-    try:
-        return b"".join([libvalkey.pack_command((command.verb.name, *command.args)) for command in commands])
-    except (TypeError, UnicodeEncodeError):
-        wrong = next(filter(None, map(unsendable, commands)), None)
-    raise wrong or InvalidArgument("an argument holds a lone surrogate, which no encoding carries")

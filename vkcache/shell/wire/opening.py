@@ -8,15 +8,22 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import valkey
+import valkey.asyncio
 from valkey import exceptions
 
 from vkcache.core.plan import Features
 from vkcache.core.replies import features
-from vkcache.errors import AccessDenied, Misconfigured, ReplyError, TimedOut, Unreachable
+from vkcache.errors import AccessDenied, CacheError, Misconfigured, ReplyError, TimedOut, Unreachable
 from vkcache.shell.wire.connection import SocketConnection
+
+if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
+
+_Pool = TypeVar("_Pool", valkey.ConnectionPool, valkey.asyncio.ConnectionPool)
+_Socket: TypeAlias = "socket.socket | TransportSocket"
 
 _UNFIT = (TypeError, ValueError, AttributeError, exceptions.ValkeyError)
 """What valkey-py raises where an option has a name or a value that it does not know."""
@@ -24,14 +31,12 @@ _UNFIT = (TypeError, ValueError, AttributeError, exceptions.ValkeyError)
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
-def valkey_pool(
-    url: str, kwargs: Mapping[str, Any], pool_class: type[valkey.ConnectionPool] = valkey.ConnectionPool
-) -> valkey.ConnectionPool:
+def valkey_pool(url: str, kwargs: Mapping[str, Any], pool_class: type[_Pool]) -> _Pool:
     """A pool of valkey-py's that knows how to reach *url*; nothing is opened.
 
     :raises Misconfigured: the URL can not be read, or an option does not fit it.
     """
-    pool: valkey.ConnectionPool | None = _made(pool_class.from_url, {**kwargs, "url": url})
+    pool: _Pool | None = _made(pool_class.from_url, {**kwargs, "url": url})
     if pool is not None and _made(pool.connection_class, pool.connection_kwargs) is not None:
         return pool
     # Not raised where it was caught: what Python says of an argument may quote it.
@@ -46,9 +51,7 @@ def _made(make: Callable[..., Any], kwargs: Mapping[str, Any]) -> Any:
         return None
 
 
-def _unfit(
-    pool_class: type[valkey.ConnectionPool], kwargs: Mapping[str, Any], pool: valkey.ConnectionPool | None
-) -> str:
+def _unfit(pool_class: type[_Pool], kwargs: Mapping[str, Any], pool: _Pool | None) -> str:
     """What to say of *kwargs*: the one without which the rest fits is to blame."""
     make = pool_class if pool is None else pool.connection_class
     for name in kwargs:
@@ -76,7 +79,7 @@ def opener(pool: valkey.ConnectionPool, *, waiting: bool = False) -> Callable[[]
             known = _features(dialled)
         except exceptions.ValkeyError as error:
             dialled.disconnect()
-            raise _translated(error) from error
+            raise translated(error) from error
         except BaseException:
             dialled.disconnect()
             raise
@@ -84,7 +87,7 @@ def opener(pool: valkey.ConnectionPool, *, waiting: bool = False) -> Callable[[]
         if isinstance(sock, _Hurried):
             sock = sock.sock
         if waiting:
-            _keep_alive(sock)
+            keep_alive(sock)
         return SocketConnection(sock, known, None if waiting else dialled.socket_timeout)
 
     return open_one
@@ -133,7 +136,8 @@ def _bound(dialled: valkey.Connection) -> None:
     dialled.valkey_connect_func = hurry
 
 
-def _keep_alive(sock: socket.socket) -> None:
+def keep_alive(sock: _Socket) -> None:
+    """Let the kernel notice that the other side has vanished without a word."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -150,7 +154,8 @@ def _features(dialled: valkey.Connection) -> Features:
         return Features()
 
 
-def _translated(error: exceptions.ValkeyError) -> Exception:
+def translated(error: exceptions.ValkeyError) -> CacheError:
+    """What valkey-py raised while it opened a connection, in the words of this package."""
     said = str(error)
     if isinstance(error, (exceptions.AuthenticationError, exceptions.NoPermissionError)):
         return AccessDenied(f"{said}; check username, password or credential_provider")

@@ -1,0 +1,105 @@
+"""The place where an asynchronous shell performs steps.
+
+What may enter: what a step means to a task. What a reply or a failure becomes stands in `answers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from vkcache.core.plan import (
+    Batch,
+    Call,
+    Command,
+    Features,
+    GetFeatures,
+    Now,
+    Sleep,
+    Step,
+    Token,
+    Transaction,
+)
+from vkcache.errors import CacheError
+from vkcache.shell.answers import FAILURES, Answers
+from vkcache.shell.nodes.base import AsyncNodes
+from vkcache.shell.nodes.fuse import AsyncFuse
+
+T = TypeVar("T")
+
+
+class AsyncDoor(Answers):
+    """Performs the steps of plans over *nodes*, in whichever event loop asks."""
+
+    def __init__(self, nodes: AsyncNodes, *, ignore: bool = False, log_ignored: bool = False) -> None:
+        super().__init__(ignore=ignore, log_ignored=log_ignored)
+        self.nodes = nodes
+
+    def of_plan(self) -> AsyncDoor:
+        """The door for one plan; where errors are ignored, a dead server costs the plan one time-out."""
+        if not self._ignore:
+            return self
+        return AsyncDoor(AsyncFuse(self.nodes), ignore=True, log_ignored=self._log_ignored)
+
+    async def perform(self, step: Step[T]) -> T:
+        """The result of *step*."""
+        result: T = await _PERFORMERS[type(step)](self, step)
+        return result
+
+    async def command(self, command: Command[T]) -> T:
+        """The decoded reply to *command*.
+
+        :raises CacheError: what the server answered, or why it did not.
+        """
+        try:
+            reply = await self.nodes.ask(command)
+        except FAILURES as error:
+            return self._missed(command, error)
+        return self._read(command, reply)
+
+    async def _batch(self, step: Batch[T] | Transaction[T]) -> list[T | CacheError]:
+        send = self.nodes.transact if isinstance(step, Transaction) else self.nodes.ask_all
+        try:
+            answers = await send(step.commands)
+        except FAILURES as error:
+            return self._all_missed(step.commands, error)
+        return self._results(step.commands, answers)
+
+    async def _features(self, _step: GetFeatures) -> Features:
+        try:
+            return await self.nodes.features()
+        except FAILURES as error:
+            return self._ignored(error, Features())
+
+
+async def _call(_door: AsyncDoor, step: Call) -> Any:
+    result = step.function()
+    return await result if inspect.isawaitable(result) else result
+
+
+async def _sleep(_door: AsyncDoor, step: Sleep) -> None:
+    await asyncio.sleep(step.seconds)
+
+
+async def _now(_door: AsyncDoor, _step: Now) -> float:
+    return time.time()
+
+
+async def _token(_door: AsyncDoor, _step: Token) -> bytes:
+    return secrets.token_hex(16).encode()
+
+
+_PERFORMERS: dict[type[Step[Any]], Callable[[AsyncDoor, Any], Coroutine[Any, Any, Any]]] = {
+    Command: AsyncDoor.command,
+    Batch: AsyncDoor._batch,
+    Transaction: AsyncDoor._batch,
+    Call: _call,
+    Sleep: _sleep,
+    Now: _now,
+    Token: _token,
+    GetFeatures: AsyncDoor._features,
+}

@@ -1,0 +1,83 @@
+"""What replies and failures become: results, errors, or what a server that holds nothing would answer.
+
+What may enter: what is true of an answer however it was awaited. Errors are mapped, and ignored where
+the settings say so, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from vkcache.core import replies
+from vkcache.core.plan import Command, Reply
+from vkcache.core.replies import Fault
+from vkcache.errors import CacheError, ReplyError, Unreachable
+
+T = TypeVar("T")
+
+_MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError)
+"""What a decoder raises where a server, or what stands in its place, answers something else."""
+
+log = logging.getLogger("vkcache")
+
+FAILURES = (Unreachable, ReplyError)
+
+
+class Answers:
+    """The half of a door that performs nothing.
+
+    *ignore*: where the server can not be reached or fails, every command is answered as by a server
+    that holds nothing and stores nothing (`Verb.empty`), so each plan takes its way for a miss.
+    """
+
+    def __init__(self, *, ignore: bool = False, log_ignored: bool = False) -> None:
+        self._ignore = ignore
+        self._log_ignored = log_ignored
+
+    def _read(self, command: Command[T], reply: Reply) -> T:
+        """The result that *reply* holds.
+
+        :raises CacheError: the error that it is.
+        """
+        if type(reply) is Fault:
+            problem = replies.error(reply, command)
+            if not isinstance(problem, ReplyError):
+                raise problem
+            reply = self._absent(command, problem)
+        try:
+            return command.decode(reply)
+        except CacheError:
+            raise
+        except _MISSHAPEN as error:
+            said = f"the reply has not the shape that its decoder reads ({type(error).__name__})"
+            raise replies.error(Fault(said), command) from error
+
+    def _missed(self, command: Command[T], error: Unreachable | ReplyError) -> T:
+        """The result of a command that got no reply."""
+        return self._read(command, self._absent(command, error))
+
+    def _results(self, commands: Sequence[Command[T]], answers: Sequence[Reply]) -> list[T | CacheError]:
+        return [self._result(command, reply) for command, reply in zip(commands, answers, strict=True)]
+
+    def _all_missed(
+        self, commands: Sequence[Command[T]], error: Unreachable | ReplyError
+    ) -> list[T | CacheError]:
+        return self._results(commands, [self._absent(command, error) for command in commands])
+
+    def _result(self, command: Command[T], reply: Reply) -> T | CacheError:
+        try:
+            return self._read(command, reply)
+        except CacheError as error:
+            return error
+
+    def _absent(self, command: Command[Any], error: Unreachable | ReplyError) -> Reply:
+        return self._ignored(error, command.verb.empty)
+
+    def _ignored(self, error: CacheError, answer: T) -> T:
+        if not self._ignore:
+            raise error
+        if self._log_ignored:
+            log.warning("Ignored: %s", error)
+        return answer

@@ -1,0 +1,152 @@
+"""What one event loop has of one server: a stream that its tasks share, and streams for those that wait.
+
+It lives for as long as the loop keeps one of its connections. A loop that ends in order
+(``asyncio.run``, ``async_to_sync``) first closes its asynchronous generators; one of them is kept
+here, so that the connections end while they can still be closed.
+
+What may enter: when a stream is opened, lent, taken back, and closed. What is sent is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from copy import copy
+
+from vkcache.core.plan import Reply
+from vkcache.errors import CacheError, Unreachable
+from vkcache.shell.wire.aopening import Dial
+from vkcache.shell.wire.connection import Interrupted, packed
+from vkcache.shell.wire.stream import Lost, Stream
+
+_SPARE = 8  # streams for waiting commands that are kept for the next ones
+_UNBLOCK_SECONDS = 1.0
+_CLOSED = "the cache was closed meanwhile"
+
+
+class Home:
+    """The connections of the running loop to the server that *dial* reaches."""
+
+    def __init__(self, dial: Dial) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.stream: Stream | None = None
+        self._dial = dial
+        self._opening: asyncio.Task[Stream] | None = None
+        self._spare: list[Stream] = []
+        self._streams: set[Stream] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._farewell: AsyncGenerator[None, None] | None = None
+
+    async def connected(self) -> Stream:
+        """The stream that all share, opened if need be: once, however many ask for it.
+
+        :raises Unreachable: it can not be opened.
+        """
+        if self.stream is not None and self.stream.lost is None:
+            return self.stream
+        opening = self._opening
+        if opening is None:
+            opening = self._opening = self.loop.create_task(self._opened())
+            opening.add_done_callback(_seen)
+        try:
+            return await asyncio.shield(opening)
+        except CacheError as error:
+            raise copy(error) from error  # many may ask, and each has a traceback of its own
+        except asyncio.CancelledError:
+            if opening.cancelled() and not _cancelling():
+                raise Unreachable(_CLOSED) from None
+            raise
+
+    async def _opened(self) -> Stream:
+        try:
+            self.stream = await self._new(waiting=False)
+            return self.stream
+        finally:
+            self._opening = None
+
+    async def _new(self, *, waiting: bool) -> Stream:
+        if self._farewell is None:
+            self._farewell = self._until_the_end()
+            await anext(self._farewell)
+        stream = await self._dial(waiting)
+        stream.owner = self
+        self._streams.add(stream)
+        stream.gone.add_done_callback(lambda _: self._streams.discard(stream))
+        return stream
+
+    async def wait(self, payload: bytes) -> Reply:
+        """The reply to a request that may wait for long, on a stream of its own.
+
+        :raises Lost: there is none.
+        :raises Unreachable: no stream can be opened.
+        """
+        stream = self._spared() or await self._new(waiting=True)
+        reply = stream.send(payload)
+        try:
+            answer = await asyncio.shield(reply)
+        except asyncio.CancelledError:
+            task = self.loop.create_task(self._ended(stream, reply))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+            raise
+        self._keep(stream)
+        return answer
+
+    def _spared(self) -> Stream | None:
+        while self._spare:
+            if (stream := self._spare.pop()).lost is None:
+                return stream
+        return None
+
+    def _keep(self, stream: Stream) -> None:
+        if len(self._spare) < _SPARE:
+            self._spare.append(stream)
+        else:
+            stream.abort(Interrupted("more streams than are needed"))
+
+    async def _ended(self, stream: Stream, reply: asyncio.Future[Reply]) -> None:
+        """End a wait whose caller has gone, so that the server hands out nothing more to it."""
+        try:
+            async with asyncio.timeout(_UNBLOCK_SECONDS):
+                if stream.client is None or self.stream is None:
+                    raise TimeoutError
+                # Both answers are awaited: an UNBLOCK that comes late would end the next one's wait.
+                await self.stream.send(packed(b"CLIENT", b"UNBLOCK", stream.client))
+                await reply
+        except (Lost, TimeoutError):
+            stream.abort(Interrupted("its caller has gone"))
+        except BaseException:
+            stream.abort(Interrupted("its loop ends"))
+            raise
+        else:
+            self._keep(stream)
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close all connections, and answer when the sockets are closed."""
+        tasks = [*self._ending, *([self._opening] if self._opening else [])]
+        for task in tasks:
+            task.cancel()
+        streams = tuple(self._streams)
+        self.abort()
+        await asyncio.gather(*tasks, *(stream.gone for stream in streams), return_exceptions=True)
+
+    def abort(self) -> None:
+        """Close all connections, for somebody who can not wait."""
+        for stream in tuple(self._streams):
+            stream.abort(Interrupted(_CLOSED))
+
+
+def _cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _seen(task: asyncio.Task[Stream]) -> None:
+    if not task.cancelled():  # its error is told to whoever still waits; where nobody does, to nobody
+        task.exception()

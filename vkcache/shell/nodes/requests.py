@@ -1,0 +1,59 @@
+"""What a request is on the wire, and what its loss means; for threads and event loops alike.
+
+What may enter: what all kinds of nodes need to know of a request, and none of them performs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import libvalkey
+
+from vkcache.core.plan import Command
+from vkcache.core.replies import unsendable
+from vkcache.errors import InvalidArgument, TimedOut, Unreachable
+from vkcache.shell.wire.connection import Interrupted
+
+_MULTI = libvalkey.pack_command((b"MULTI",))
+_EXEC = libvalkey.pack_command((b"EXEC",))
+
+
+def packed(commands: Sequence[Command[Any]]) -> bytes:
+    """*commands* as they are sent.
+
+    :raises InvalidArgument: an argument of one can not be sent.
+    """
+    try:
+        return b"".join([libvalkey.pack_command((command.verb.name, *command.args)) for command in commands])
+    except (TypeError, UnicodeEncodeError):
+        wrong = next(filter(None, map(unsendable, commands)), None)
+    raise wrong or InvalidArgument("an argument holds a lone surrogate, which no encoding carries")
+
+
+def transaction(commands: Sequence[Command[Any]]) -> bytes:
+    """*commands* as they are sent to be carried out together; there are two replies more than commands.
+
+    :raises InvalidArgument: an argument of one can not be sent.
+    """
+    return b"".join((_MULTI, packed(commands), _EXEC))
+
+
+def repeatable(commands: Sequence[Command[Any]]) -> bool:
+    """Whether it does no harm to carry *commands* out twice."""
+    return all(command.verb.repeatable for command in commands)
+
+
+def may_try_again(error: Exception) -> bool:
+    """Whether the connection was cut by the other side, as where a server was restarted."""
+    return isinstance(error, ConnectionError) and not isinstance(error, Interrupted)
+
+
+def unreachable(place: str, error: Exception, *, maybe_executed: bool) -> Unreachable:
+    """What to tell the caller whose request to *place* was lost because of *error*."""
+    if isinstance(error, (TimeoutError, BlockingIOError)):
+        problem: Unreachable = TimedOut(f"{place}: no answer within socket_timeout")
+    else:
+        problem = Unreachable(f"{place}: {error}")
+    problem.maybe_executed = maybe_executed
+    return problem
