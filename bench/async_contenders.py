@@ -1,8 +1,8 @@
 """The async contenders: each on a loop of its own.
 
 What may enter: a cache and its recommended settings. A package is imported by the contender that needs it and
-when it is opened, so that a missing one costs only its own row. Clients that only carry bytes pack their values
-as the floor does, and know their keys beforehand.
+when it is opened, so that a missing one costs only its own row. Clients that only carry bytes pack their
+values as the floor does, and know their keys beforehand.
 """
 
 from __future__ import annotations

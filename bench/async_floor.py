@@ -1,4 +1,4 @@
-"""The async floor: what an awaited call costs when nothing but the loop, the wire and the encoding is paid for.
+"""The async floor: what an awaited call costs when only the loop, the wire and the encoding are paid for.
 
 A bare asyncio Protocol sends the very bytes that vkcache sends and decodes the same replies with the same C
 code; replies complete futures in order. It has no pool, no errors, no time-outs, no bounds, no cancellation.

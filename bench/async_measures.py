@@ -19,7 +19,11 @@ BY_MANY = (Target(GLIDE, 0.5), Target(PEER, 0.15))
 
 def each_width(get: AsyncCall, set_: AsyncCall) -> dict[str, AsyncCall]:
     """The calls of one who does the same however many are in flight."""
-    return {f"{name}_{width}": call for width in (ONE, MANY, CROWD) for name, call in (("set", set_), ("get", get))}
+    return {
+        f"{name}_{width}": call
+        for width in (ONE, MANY, CROWD)
+        for name, call in (("set", set_), ("get", get))
+    }
 
 
 def _right(answer: object) -> bool:

@@ -1,4 +1,4 @@
-"""Django's settings for the run, made once for all suites: one alias for each contender that is a Django cache.
+"""Django's settings for the run, made once for all suites: an alias for each contender that is a cache.
 
 What may enter: a cache backend with its recommended settings.
 """

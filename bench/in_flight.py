@@ -1,8 +1,8 @@
 """Calls that are awaited: on whose loop, and how many of them at a time.
 
-Every contender has an event loop of its own, which stands still while others have their turn; a client's tasks
-in the background stay on the loop that they began on. Time is taken inside the loop, when all workers are
-ready, so that starting the loop and making the tasks cost nobody anything.
+Every contender has an event loop of its own, which stands still while others have their turn; a client's
+tasks in the background stay on the loop that they began on. Time is taken inside the loop, from when all
+workers are ready, so that starting the loop and making the tasks cost nobody anything.
 
 What may enter: how awaited calls are made and timed; who makes them stands elsewhere.
 """

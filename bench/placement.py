@@ -9,7 +9,7 @@ over from run to run. Hence every suite runs under each placement, and each has 
 - apart: a wake-up is part of every call, as it is when the server is another machine;
 - free: what happens when nobody looks after it.
 
-A client may have threads of its own that carry its bytes. They are part of the client, and stand where it stands.
+A client's own threads that carry its bytes are part of it, and stand where it stands.
 
 What may enter: a placement.
 """

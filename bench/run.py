@@ -50,7 +50,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=150, help="time for everything together (default 150)")
+    parser.add_argument(
+        "--seconds", type=float, default=150, help="time for everything together (default 150)"
+    )
     parser.add_argument("--only", choices=sorted(SUITES), help="this suite alone")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="folder of the results")
     return parser.parse_args()

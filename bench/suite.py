@@ -65,8 +65,8 @@ class Target:
 class Measure:
     """One operation: *per_slice* calls are timed together; *right* tells whether an answer is the true one.
 
-    Without *right* any answer will do: for a write, the read that follows tells. *pace* is a target that is told
-    against the same contender's time in another measure, which stands before this one.
+    Without *right* any answer will do: for a write, the read that follows tells. *pace* is a target
+    that is told against the same contender's time in another measure.
     """
 
     name: str
