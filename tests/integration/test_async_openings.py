@@ -1,4 +1,4 @@
-"""Opening the connections of event loops: TLS, logins, a server that is not there or does not finish its greeting.
+"""Opening the connections of event loops: TLS, logins, a server that is not there, or greets without end.
 
 Fails where a stream is not opened by what the settings say, where its opening has no end, where an
 error names no remedy or shows a password, or where a connection that was half opened stays open.
@@ -40,8 +40,8 @@ def test_a_loop_that_ends_over_tls_leaves_nothing_open(encrypted: Server) -> Non
     for _ in range(3):
         asyncio.run(cache.set("k", 1))
         gc.collect()
-    connected = bytes(encrypted.execute("CLIENT", "LIST")).splitlines()
-    assert len(connected) == 1, connected
+    connected = encrypted.execute("CLIENT", "LIST")
+    assert str(connected).count("laddr=") == 1, connected
 
 
 def test_a_certificate_that_nobody_knows_is_refused(encrypted: Server) -> None:
@@ -61,7 +61,8 @@ def test_an_opening_ends_at_both_timeouts(server: Server) -> None:
 def test_every_caller_is_told_that_nobody_listens() -> None:
     async def all_of_them() -> list[object]:
         async with AsyncClient(f"valkey://{HOST}:{free_port()}/0") as cache:
-            return await asyncio.gather(*(cache.get(str(n)) for n in range(20)), return_exceptions=True)
+            calls = (cache.get(str(n)) for n in range(20))
+            return list(await asyncio.gather(*calls, return_exceptions=True))
 
     errors = asyncio.run(all_of_them())
     assert {type(error) for error in errors} == {Unreachable}
