@@ -17,7 +17,14 @@ from vkcache.core.plan import Command, Features, Reply
 from vkcache.core.replies import executed
 from vkcache.errors import Unreachable
 from vkcache.shell.nodes.home import Home
-from vkcache.shell.nodes.requests import may_try_again, packed, repeatable, transaction, unreachable
+from vkcache.shell.nodes.requests import (
+    may_try_again,
+    packed,
+    packed_one,
+    repeatable,
+    transaction,
+    unreachable,
+)
 from vkcache.shell.wire.aopening import Dial
 from vkcache.shell.wire.stream import Lost
 
@@ -40,7 +47,7 @@ class AsyncSingle:
         self._lock = threading.Lock()
 
     def ask(self, command: Command[Any]) -> Awaitable[Reply]:
-        payload, verb = packed((command,)), command.verb
+        payload, verb = packed_one(command), command.verb
         if verb.blocking:
             return self._waited(payload)
         return self._exchange(payload, 0, repeatable=verb.readonly or verb.idempotent)

@@ -19,6 +19,15 @@ _MULTI = libvalkey.pack_command((b"MULTI",))
 _EXEC = libvalkey.pack_command((b"EXEC",))
 
 
+def packed_one(command: Command[Any]) -> bytes:
+    """`packed` for one command, a little faster."""
+    try:
+        payload: bytes = libvalkey.pack_command((command.verb.name, *command.args))
+    except (TypeError, UnicodeEncodeError):
+        return packed((command,))
+    return payload
+
+
 def packed(commands: Sequence[Command[Any]]) -> bytes:
     """*commands* as they are sent.
 

@@ -10,7 +10,14 @@ from typing import Any
 
 from vkcache.core.plan import Command, Features, Reply
 from vkcache.core.replies import executed
-from vkcache.shell.nodes.requests import may_try_again, packed, repeatable, transaction, unreachable
+from vkcache.shell.nodes.requests import (
+    may_try_again,
+    packed,
+    packed_one,
+    repeatable,
+    transaction,
+    unreachable,
+)
 from vkcache.shell.wire.connection import BROKEN, Connection
 from vkcache.shell.wire.pool import Pool, WaitingPool
 
@@ -37,7 +44,7 @@ class Single:
 
     def ask(self, command: Command[Any]) -> Reply:
         verb = command.verb
-        payload = packed((command,))
+        payload = packed_one(command)
         pool = self._waiting if verb.blocking else self._pool
         return self._exchange(pool, payload, 1, repeatable=verb.readonly or verb.idempotent, whole=True)[0]
 
