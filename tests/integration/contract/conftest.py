@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import pytest
@@ -16,7 +17,7 @@ import valkey
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from tests.integration.contract.ways import BUILDERS, SECRET, WAYS, Build, Place, Raw, Way
+from tests.integration.contract.ways import BUILDERS, SECRET, WAYS, Build, Place, Raw, Way, end
 from tests.servers import Server
 from vkcache.shell import Client
 from vkcache.shell.nodes import embedded, memory
@@ -45,9 +46,17 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 @pytest.fixture(params=list(BUILDERS))
-def build(request: pytest.FixtureRequest) -> Build:
-    """What builds a cache over TCP, for a test that has a server of its own."""
-    return BUILDERS[str(request.param)]
+def build(request: pytest.FixtureRequest) -> Iterator[Build]:
+    """What builds a cache over TCP, for a test that has a server of its own; its end closes the cache."""
+    builder = BUILDERS[str(request.param)]
+    with ExitStack() as made:
+
+        def one(url: str, **options: Any) -> Client:
+            cache = builder(url, **options)
+            made.callback(end, cache)
+            return cache
+
+        yield one
 
 
 @pytest.fixture
@@ -76,17 +85,16 @@ def _raw_client(url: str) -> valkey.Valkey:
 
 @pytest.fixture
 def make(way: Way, place: Place) -> Iterator[Make]:
-    made: list[Client] = []
+    with ExitStack() as made:
 
-    def one(**options: Any) -> Client:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnsignedPickles)  # has a test of its own
-            made.append(way.build(place.url, **{"prefix": "app", "secret": SECRET, **options}))
-        return made[-1]
+        def one(**options: Any) -> Client:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UnsignedPickles)  # has a test of its own
+                cache = way.build(place.url, **{"prefix": "app", "secret": SECRET, **options})
+            made.callback(end, cache)
+            return cache
 
-    yield one
-    for cache in made:
-        cache._door.nodes.close()
+        yield one
     setting_changed.send(sender=None, setting="CACHES", value=None, enter=False)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.conftest import Make
-from tests.integration.contract.ways import Raw
+from tests.integration.contract.ways import Raw, Way
 from vkcache.core.keyspace import CacheKey
 from vkcache.core.plan import Done
 from vkcache.errors import InvalidArgument, InvalidKey, Undecodable
@@ -60,10 +60,13 @@ def test_an_error_of_the_function_reaches_the_caller_and_nothing_is_stored(cache
     assert raw("DBSIZE") == 0
 
 
-def test_a_coroutine_function_is_refused(cache: Client, raw: Raw) -> None:
+def test_a_coroutine_function_is_awaited_or_refused(cache: Client, way: Way, raw: Raw) -> None:
     async def compute() -> int:
         return 1
 
+    if way.awaits:
+        assert (cache.get_or_set("k", compute), cache.get("k")) == (1, 1)
+        return
     with pytest.raises(InvalidArgument, match="aw"):
         cache.get_or_set("k", compute)
     assert raw("DBSIZE") == 0

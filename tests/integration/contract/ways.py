@@ -1,7 +1,7 @@
 """The ways in which a cache can be built: the parameter of the whole contract suite.
 
 A further shell joins the suite by a line in `WAYS`. Whatever it is, a test sees the methods of a
-`Client`: an asynchronous shell joins through a builder that runs each call to its end.
+`Client`: an asynchronous shell joins through a builder that runs each call to its end (`awaiting`).
 
 What may enter: a way to build a cache, and a place for its keys. No test of anything.
 """
@@ -14,8 +14,9 @@ from typing import Any, TypeAlias, cast
 
 from attrs import frozen
 
+from tests.integration.contract.awaiting import Awaited, own_name, sibling
 from vkcache.django import ValkeyCache
-from vkcache.shell import Client
+from vkcache.shell import AsyncClient, Client
 from vkcache.shell.binding import command
 from vkcache.shell.tables import Commands
 
@@ -50,11 +51,15 @@ class Place:
 
 @frozen
 class Way:
-    """A way to build a cache over the place whose fixture is called *place*."""
+    """A way to build a cache over the place whose fixture is called *place*.
+
+    *awaits*: its methods are awaited, and so are functions that it is given.
+    """
 
     name: str
     place: str
     build: Build
+    awaits: bool = False
 
 
 def build_client(url: str, **options: Any) -> Client:
@@ -96,7 +101,35 @@ def build_pipelined(url: str, **options: Any) -> Client:
     return cast(Client, Pipelined(build_client(url, **options)))
 
 
-BUILDERS = {"client": build_client, "django": build_django}
+def build_async(url: str, **options: Any) -> Client:
+    return cast(Client, Awaited(AsyncClient(url, **options), own_name))
+
+
+def build_async_pipelined(url: str, **options: Any) -> Client:
+    return cast(Client, Pipelined(build_async(url, **options)))
+
+
+def build_async_django(url: str, **options: Any) -> Client:
+    """Django's backend, by the a-prefixed siblings of its methods."""
+    return cast(Client, Awaited(build_django(url, **options), sibling))
+
+
+def end(cache: object) -> None:
+    """Close all that *cache* has opened, whatever builder made it. It is not called again."""
+    if isinstance(cache, Pipelined):
+        end(cache._client)
+    elif isinstance(cache, Awaited):
+        cache.end()
+    else:
+        cast(Client, cache)._door.nodes.close()
+
+
+BUILDERS = {
+    "client": build_client,
+    "django": build_django,
+    "async": build_async,
+    "async-django": build_async_django,
+}
 
 WAYS = (
     Way("client-tcp", "tcp", build_client),
@@ -106,4 +139,9 @@ WAYS = (
     Way("pipeline-tcp", "tcp", build_pipelined),
     Way("pipeline-memory", "memory", build_pipelined),
     Way("django-tcp", "tcp", build_django),
+    Way("async-tcp", "tcp", build_async, awaits=True),
+    Way("async-memory", "memory", build_async, awaits=True),
+    Way("async-pipeline-tcp", "tcp", build_async_pipelined, awaits=True),
+    Way("async-pipeline-memory", "memory", build_async_pipelined, awaits=True),
+    Way("async-django-tcp", "tcp", build_async_django, awaits=True),
 )
