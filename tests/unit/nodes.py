@@ -5,6 +5,7 @@ What may enter: an answer that a test prepares, and a record of what was asked.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,6 +49,39 @@ class MadeNodes:
         if isinstance(answer, Raised):
             raise answer.error
         return answer
+
+
+class AsyncMadeNodes:
+    """`MadeNodes` for tasks: each answer comes a tick later."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.made = MadeNodes(*answers)
+
+    @property
+    def asked(self) -> list[bytes]:
+        return self.made.asked
+
+    async def ask(self, command: Command[Any]) -> Reply:
+        await asyncio.sleep(0)
+        return self.made.ask(command)
+
+    async def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        await asyncio.sleep(0)
+        return self.made.ask_all(commands)
+
+    async def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        await asyncio.sleep(0)
+        return self.made.transact(commands)
+
+    async def features(self) -> Features:
+        await asyncio.sleep(0)
+        return self.made.features()
+
+    async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.made.close()
 
 
 class Raised:

@@ -156,15 +156,28 @@ def _number_or_text(text: str) -> int | float | str:
 
 
 def features(reply: Reply) -> Features:
-    """HELLO's reply (https://valkey.io/commands/hello/): a flat list of names and values."""
-    said = dict(zip(reply[::2], reply[1::2], strict=True))
-    numbers = as_text(said[b"version"]).split(".")
-    return Features(as_text(said[b"server"]), tuple(int(part) for part in numbers if part.isdigit()))
+    """HELLO's reply (https://valkey.io/commands/hello/); of an odd one, what the oldest server can do."""
+    said = _told(reply)
+    try:
+        numbers = as_text(said[b"version"]).split(".")
+        return Features(as_text(said[b"server"]), tuple(int(part) for part in numbers if part.isdigit()))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Features()
 
 
-def client_number(reply: Reply) -> int:
-    """HELLO's reply: the number by which the server knows the connection."""
-    return int(dict(zip(reply[::2], reply[1::2], strict=True))[b"id"])
+def client_number(reply: Reply) -> int | None:
+    """HELLO's reply: the number by which the server knows the connection; None where it does not say."""
+    number = _told(reply).get(b"id")
+    return number if isinstance(number, int) else None
+
+
+def _told(reply: Reply) -> dict[Any, Any]:
+    """A flat list of names and values as a dict; nothing of what is no such list."""
+    if not isinstance(reply, list):
+        return {}
+    return {
+        name: value for name, value in zip(reply[::2], reply[1::2], strict=False) if isinstance(name, bytes)
+    }
 
 
 def executed(replies: list[Reply]) -> list[Reply]:

@@ -62,6 +62,9 @@ async def run_async(plan: Plan[T], perform: Callable[[Step[Any]], Awaitable[Any]
         while True:
             try:
                 answer = await perform(step)
+            except GeneratorExit:  # nobody is there any more to carry a step out
+                steps.close()
+                raise
             except BaseException as error:
                 step = steps.throw(error)
             else:
@@ -85,6 +88,8 @@ async def stream_async(
                 continue
             try:
                 answer = await perform(step)
+            except GeneratorExit:
+                raise
             except BaseException as error:
                 step = pages.throw(error)
             else:

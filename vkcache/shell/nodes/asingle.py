@@ -89,10 +89,15 @@ class AsyncSingle:
             return await stream.send(payload, count)
         except Lost as lost:
             self._check(lost, repeatable=repeatable)
+            sent = lost.sent
         try:
             return await (await home.connected()).send(payload, count)
         except Lost as lost:
+            lost.sent |= sent
             raise self._unreachable(lost) from lost.cause
+        except Unreachable as error:
+            error.maybe_executed |= sent
+            raise
 
     async def _waited(self, payload: bytes) -> Reply:
         home = self._home()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from copy import copy
+from typing import Any
 
 from vkcache.core.plan import Reply
 from vkcache.errors import CacheError, Unreachable
@@ -21,6 +22,7 @@ from vkcache.shell.wire.stream import Lost, Stream
 
 _SPARE = 8  # streams for waiting commands that are kept for the next ones
 _UNBLOCK_SECONDS = 1.0
+_UNBLOCK_AGAIN = 0.01
 _CLOSED = "the cache was closed meanwhile"
 
 
@@ -45,7 +47,7 @@ class Home:
         if self.stream is not None and self.stream.lost is None:
             return self.stream
         opening = self._opening
-        if opening is None:
+        if opening is None or opening.done():  # one that is cancelled before it begins clears nothing away
             opening = self._opening = self.loop.create_task(self._opened())
             opening.add_done_callback(_seen)
         try:
@@ -85,6 +87,7 @@ class Home:
         try:
             answer = await asyncio.shield(reply)
         except asyncio.CancelledError:
+            reply.add_done_callback(_seen)
             task = self.loop.create_task(self._ended(stream, reply))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
@@ -110,8 +113,11 @@ class Home:
             async with asyncio.timeout(_UNBLOCK_SECONDS):
                 if stream.client is None or self.stream is None:
                     raise TimeoutError
-                # Both answers are awaited: an UNBLOCK that comes late would end the next one's wait.
-                await self.stream.send(packed(b"CLIENT", b"UNBLOCK", stream.client))
+                # Both answers are awaited: an UNBLOCK that comes late would end the next one's wait. One that
+                # comes before the command it is to end finds nothing to do, and is sent again.
+                while not reply.done():
+                    await self.stream.send(packed(b"CLIENT", b"UNBLOCK", stream.client))
+                    await asyncio.wait((reply,), timeout=_UNBLOCK_AGAIN)
                 await reply
         except (Lost, TimeoutError):
             stream.abort(Interrupted("its caller has gone"))
@@ -147,6 +153,6 @@ def _cancelling() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _seen(task: asyncio.Task[Stream]) -> None:
+def _seen(task: asyncio.Future[Any]) -> None:
     if not task.cancelled():  # its error is told to whoever still waits; where nobody does, to nobody
         task.exception()

@@ -10,6 +10,7 @@ from typing import Any
 
 from vkcache.core.plan import Command, Features, Reply
 from vkcache.core.replies import executed
+from vkcache.errors import Unreachable
 from vkcache.shell.nodes.requests import (
     may_try_again,
     packed,
@@ -80,7 +81,11 @@ class Single:
             maybe_executed = connection.sent or not whole
             if not last and may_try_again(error) and (repeatable or not maybe_executed):
                 pool.drop_idle()
-                return self._exchange(pool, payload, count, repeatable=repeatable, whole=whole, last=True)
+                try:
+                    return self._exchange(pool, payload, count, repeatable=repeatable, whole=whole, last=True)
+                except Unreachable as problem:
+                    problem.maybe_executed |= maybe_executed
+                    raise
             raise unreachable(self._place, error, maybe_executed=maybe_executed) from error
         except BaseException:
             pool.drop(connection)  # its reply is still to come

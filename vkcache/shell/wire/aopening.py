@@ -13,7 +13,7 @@ import valkey.asyncio
 from valkey import exceptions
 from valkey.asyncio.connection import AbstractConnection
 
-from vkcache.core.plan import Features, Reply
+from vkcache.core.plan import Reply
 from vkcache.core.replies import client_number, features
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.wire.opening import keep_alive, translated
@@ -64,18 +64,20 @@ async def _hello(dialled: AbstractConnection) -> Reply:
 
 
 def _handed_over(dialled: AbstractConnection, hello: Reply, *, waiting: bool, check_after: float) -> Stream:
-    writer, dialled._writer = dialled._writer, None
-    if writer is None or writer.transport.is_closing():
+    writer, reader = dialled._writer, dialled._reader
+    if writer is None or reader is None or writer.transport.is_closing() or reader.at_eof():
         raise Unreachable("the server closed the connection as soon as it was open")
     if waiting:
         keep_alive(writer.get_extra_info("socket"))
-    return Stream(
+    stream = Stream(
         writer,
-        Features() if hello is None else features(hello),
-        client=None if hello is None else client_number(hello),
+        features(hello),
+        client=client_number(hello),
         timeout=None if waiting else dialled.socket_timeout,
         check_after=check_after,
     )
+    dialled._writer = None
+    return stream
 
 
 def _let_go(dialled: AbstractConnection) -> None:

@@ -131,6 +131,8 @@ class Stream(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def _begin_tick(self) -> None:
+        if self.lost is not None:
+            return
         now = self.loop.time()
         idle, self._tick = now - self._tick, now
         self._flushing = True
@@ -189,9 +191,10 @@ class Stream(asyncio.BufferedProtocol):
     def _watch(self, due: float) -> None:
         """Look whether the oldest request has had its time. Only then is a timer set again."""
         self._timer = None
-        if not self._owed or self._timeout is None:
+        if self._timeout is None or not (self._owed or self._held):
             return
-        oldest, now = self._owed[0], self.loop.time()
+        oldest = self._owed[0] if self._owed else self._held[0][1]
+        now = self.loop.time()
         end = oldest[2] + self._timeout
         if end <= now and now - due > _LATE and oldest is not self._spared:
             self._spared, end = (
@@ -221,7 +224,7 @@ class Stream(asyncio.BufferedProtocol):
             self._admit()
 
     def _hand_out(self, reply: Reply) -> None:
-        if not self._owed:
+        if len(self._owed) == len(self._outgoing):  # what is still in this process can have no reply
             raise libvalkey.ProtocolError("more came than was asked for")
         future, count, _, size = self._owed[0]
         if count:
