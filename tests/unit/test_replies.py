@@ -84,10 +84,21 @@ def test_without_keys_the_command_is_named() -> None:
         ([b"server", b"valkey", b"version", b"9.1.0", b"proto", 2], Features("valkey", (9, 1, 0))),
         ([b"server", b"redis", b"version", b"7.0.15"], Features("redis", (7, 0, 15))),
         ([b"version", b"8.0.0-rc1", b"server", b"valkey", b"modules", []], Features("valkey", (8, 0))),
+        (None, Features()),
+        ([b"proto", 2], Features()),
+        ([b"server", b"valkey", b"version", 9], Features()),
     ],
 )
 def test_hello_says_what_the_server_can_do(said: Reply, features: Features) -> None:
     assert replies.features(said) == features
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [([b"id", 7, b"proto", 2], 7), ([b"proto", 2], None), (b"OK", None), ([[b"id"], 7, b"id"], None)],
+)
+def test_hello_says_by_which_number_a_connection_is_known(said: Reply, number: int | None) -> None:
+    assert replies.client_number(said) == number
 
 
 def test_a_transaction_answers_what_exec_answered() -> None:
