@@ -48,6 +48,14 @@ class GroupExists(CallError, ValueError):
     """The stream has a group of this name already, which stays as it is."""
 
 
+class LockNotOwned(CallError, RuntimeError):
+    """The lock is not held, or not by this caller any more: its lease ran out, or it never had it."""
+
+
+class LockNotAcquired(CallError, TimeoutError):
+    """``with lock:`` did not get the lock within its blocking_timeout; its body was not entered."""
+
+
 class Misconfigured(CallError, ValueError):
     """A setting is unknown, contradicts another one, or needs a package that is not installed."""
 

@@ -14,6 +14,7 @@ from vkcache.core import (
     hyperloglog,
     keys,
     lists,
+    locks,
     lua,
     scripts,
     server,
@@ -125,6 +126,7 @@ OF_LISTS: dict[Verb, Calls] = {
     lists.LMOVE: ((b"a", b"b", b"LEFT", b"RIGHT"),),
     lists.BLPOP: _BLOCKED,
     lists.BRPOP: _BLOCKED,
+    locks.WAIT: _BLOCKED,
     lists.BLMOVE: ((b"a", b"b", b"LEFT", b"RIGHT", b"0.001"),),
 }
 

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from vkcache.core import lua
 from vkcache.core.expiry import DEFAULT, Timeout, When, moment, whole_milliseconds
-from vkcache.core.keyspace import on_wire
+from vkcache.core.keyspace import RESERVED, on_wire
 from vkcache.core.plan import (
     ALL,
     COUNTED,
@@ -235,7 +235,7 @@ def _page(cursor: int, match: bytes, count: int, key_type: str | None = None) ->
 
 def _scanned(reply: Reply) -> tuple[int, _Wires]:
     cursor, wires = reply
-    return int(cursor), list(wires)
+    return int(cursor), [wire for wire in wires if not wire.startswith(RESERVED)]
 
 
 def iter_keys(

@@ -56,6 +56,25 @@ _LIKE_ANY = (
 )
 
 
+RESERVED = b"\xffvkcache:"
+"""How every key begins that vkcache makes beside those of values. Its first byte stands in no UTF-8, so
+no name, prefix or KEY_FUNCTION makes such a key; nor does an iteration over keys show one."""
+
+
+def beside(kind: bytes, wire: bytes) -> bytes:
+    """The key of this *kind* that belongs to *wire*: another for every other kind and key.
+
+    Those of one *wire* share a hash slot (https://valkey.io/topics/cluster-spec), which is that of *wire*
+    too, unless it holds a ``}`` that ends no hash tag.
+    """
+    opened = wire.find(b"{")
+    if 0 <= opened < wire.find(b"}", opened) - 1:
+        return b"%b%b::%b" % (RESERVED, kind, wire)
+    if wire and b"}" not in wire:
+        return b"%b%b:{%b}" % (RESERVED, kind, wire)
+    return b"%b%b:;{*}%b" % (RESERVED, kind, wire)
+
+
 def unchanged(key: str, _prefix: str = "", _version: int = 1) -> str:
     """The key function of a keyspace whose keys are ready made; its reverse too."""
     return key
@@ -70,6 +89,12 @@ def on_wire(key: str) -> bytes:
         return key.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise InvalidKey(f"key {key!r} has a lone surrogate; use text that UTF-8 can carry") from None
+
+
+def _not_reserved(key: str, wire: bytes) -> bytes:
+    if wire.startswith(RESERVED):
+        raise InvalidKey(f"key {key!r} is one of vkcache's own, beside those of values: use text")
+    return wire
 
 
 def field_name(field: str) -> bytes:
@@ -143,7 +168,7 @@ class Keyspace:
         try:
             return key.encode()
         except UnicodeEncodeError:
-            return on_wire(key)
+            return _not_reserved(key, on_wire(key))
 
     def pattern(self, pattern: str, version: int | None = None) -> str:
         """A glob that matches the keys of *version* whose names match the glob *pattern*.

@@ -39,7 +39,7 @@ BRPOP = Verb(b"BRPOP", _ALL_BUT_LAST, blocking=True)
 BLMOVE = Verb(b"BLMOVE", FIRST_TWO, blocking=True)
 
 _ENDS = ("LEFT", "RIGHT")
-_LONGEST = 10**9  # seconds; a server refuses what it can not add to its clock
+LONGEST_WAIT = 10**9  # seconds; a server refuses what it can not add to its clock
 
 
 def llen(space: Space, key: str, version: int | None = None) -> Command[int]:
@@ -243,7 +243,7 @@ def _await(
         raise InvalidArgument("give one key or more, each a str; timeout= is given by its name")
     wires = space.keys(names, version)
     named = dict(zip(wires, names, strict=True))
-    return Command(verb, (*wires, _seconds(timeout)), partial(_popped, space, named))
+    return Command(verb, (*wires, on_wire_seconds(timeout)), partial(_popped, space, named))
 
 
 def _popped(space: Space, names: dict[bytes, str], reply: Reply) -> tuple[str, Any] | None:
@@ -269,7 +269,7 @@ def blmove(
     :raises InvalidArgument: an end is neither "LEFT" nor "RIGHT", or the time-out is no number of seconds.
     """
     args = _from_to(space, src, dst, (wherefrom, whereto), version)
-    return Command(BLMOVE, (*args, _seconds(timeout)), space.part(space.key(src, version)))
+    return Command(BLMOVE, (*args, on_wire_seconds(timeout)), space.part(space.key(src, version)))
 
 
 def _from_to(space: Space, src: str, dst: str, ends: tuple[str, str], version: int | None) -> tuple[Arg, ...]:
@@ -290,9 +290,9 @@ def _natural(name: str, given: int) -> int:
     return given
 
 
-def _seconds(timeout: float | None) -> bytes:
+def on_wire_seconds(timeout: float | None) -> bytes:
     """*timeout* in the notation of a server; a short one is never rounded to 0, which would wait for ever."""
     seconds = 0 if timeout is None else timeout
-    if not isinstance(seconds, (int, float)) or not 0 <= seconds <= _LONGEST:
+    if not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_WAIT:
         raise InvalidArgument("timeout is a number of seconds, 0 or more; 0 or None waits for ever")
     return b"%.3f" % max(seconds, 0.001) if seconds else b"0"

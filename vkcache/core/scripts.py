@@ -103,18 +103,27 @@ def eval_script(
     helpers = ScriptHelpers(space, space.keyspace.version if version is None else version)
     if pre_hook is not None:
         keys, args = pre_hook(helpers, keys, args)
-    words = (len(keys), *map(_sendable, keys), *map(_sendable, args))
+    reply = yield from answered(script, tuple(map(_sendable, keys)), tuple(map(_sendable, args)))
+    return reply if post_hook is None else post_hook(helpers, reply)
+
+
+def answered(script: str | bytes, keys: tuple[Arg, ...], args: tuple[Arg, ...]) -> Steps[Reply]:
+    """What *script* answers: sent by its digest, and whole where the server does not know it.
+
+    :raises CacheError: it failed; or an error stands in its answer, however deep.
+    """
+    words = (len(keys), *keys, *args)
     try:
         reply = yield from (known := Command(EVALSHA, (_digest(script), *words), _as_sent))
     except NoScript:  # nothing was carried out yet
         reply = yield from (known := Command(EVAL, (script, *words), _as_sent))
-    reply = _raised(reply, known)
-    return reply if post_hook is None else post_hook(helpers, reply)
+    return _raised(reply, known)
 
 
 @lru_cache(maxsize=256)
-def _digest(script: str) -> str:
-    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+def _digest(script: str | bytes) -> str:
+    whole = script.encode() if isinstance(script, str) else script
+    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
 
 
 def _sendable(word: object) -> Arg:

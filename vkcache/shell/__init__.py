@@ -11,12 +11,15 @@ from vkcache.core.scripts import (
 )
 from vkcache.shell.aclient import AsyncClient
 from vkcache.shell.client import Client
+from vkcache.shell.locks import AsyncLock, Lock
 from vkcache.shell.pipeline import AsyncPipeline, Pipeline
 
 __all__ = [
     "AsyncClient",
+    "AsyncLock",
     "AsyncPipeline",
     "Client",
+    "Lock",
     "Pipeline",
     "ScriptHelpers",
     "decode_list_or_none_post",

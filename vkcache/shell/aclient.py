@@ -7,12 +7,15 @@ beside the commands. Commands come from `shell.tables`; steps are performed in `
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vkcache.core.plan import Pages, Plan
 from vkcache.shell.adoor import AsyncDoor
 from vkcache.shell.binding import Async, Function, command, either, plan, stream
+from vkcache.shell.holding import Terms
+from vkcache.shell.locks import AsyncLock
 from vkcache.shell.naming import Spaced
 from vkcache.shell.nodes.choosing import choose_async
 from vkcache.shell.options import Settings
@@ -62,6 +65,30 @@ class AsyncCarrier(Async, Spaced):
     def pipeline(self, *, transaction: bool = True, version: int | None = None) -> AsyncPipeline:
         """A pipeline over this cache's server, with its defaults; *version*: where a call names none."""
         return AsyncPipeline(self._door, self._space_of(version), transaction=transaction)
+
+    def lock(
+        self,
+        key: str,
+        version: int | None = None,
+        timeout: float | timedelta | None = None,
+        sleep: float = 0.1,
+        blocking: bool = True,
+        blocking_timeout: float | None = None,
+        thread_local: bool = True,
+    ) -> AsyncLock:
+        """A lock of this name, not yet acquired: ``async with client.lock("k"): ...``; see `AsyncLock`.
+
+        *timeout*: the lease, in seconds; None: 30, renewed within ``async with``.
+        *blocking_timeout*: the longest wait; None: for ever. *sleep*: how long it waits to be woken at
+        most, before it looks for itself.
+
+        :raises InvalidKey: the key can not be sent.
+        :raises InvalidArgument: a time is no number of seconds, or negative, or the lease is 0.
+        """
+        terms = Terms.of(self.space, key, version, timeout, (sleep, blocking, blocking_timeout))
+        return AsyncLock(self.execute, terms, thread_local=thread_local)
+
+    get_lock = lock
 
     async def aclose(self) -> None:
         """Close all connections, those of other event loops too. The next call opens new ones."""

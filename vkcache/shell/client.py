@@ -7,12 +7,15 @@ the commands. Commands come from `shell.tables`; steps are performed in `shell.d
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vkcache.core.plan import Pages, Plan
 from vkcache.shell.binding import Function, Sync, command, either, plan, stream
 from vkcache.shell.door import Door
+from vkcache.shell.holding import Terms
+from vkcache.shell.locks import Lock
 from vkcache.shell.naming import Spaced
 from vkcache.shell.nodes.choosing import choose
 from vkcache.shell.options import Settings
@@ -63,6 +66,30 @@ class Carrier(Sync, Spaced):
     def pipeline(self, *, transaction: bool = True, version: int | None = None) -> Pipeline:
         """A pipeline over this cache's server, with its defaults; *version*: where a call names none."""
         return Pipeline(self._door, self._space_of(version), transaction=transaction)
+
+    def lock(
+        self,
+        key: str,
+        version: int | None = None,
+        timeout: float | timedelta | None = None,
+        sleep: float = 0.1,
+        blocking: bool = True,
+        blocking_timeout: float | None = None,
+        thread_local: bool = True,
+    ) -> Lock:
+        """A lock of this name, not yet acquired: ``with cache.lock("k"): ...``; see `Lock`.
+
+        *timeout*: the lease, in seconds; None: 30, renewed within ``with``.
+        *blocking_timeout*: the longest wait; None: for ever. *sleep*: how long it waits to be woken at
+        most, before it looks for itself.
+
+        :raises InvalidKey: the key can not be sent.
+        :raises InvalidArgument: a time is no number of seconds, or negative, or the lease is 0.
+        """
+        terms = Terms.of(self.space, key, version, timeout, (sleep, blocking, blocking_timeout))
+        return Lock(self.execute, terms, thread_local=thread_local)
+
+    get_lock = lock
 
     def close(self) -> None:
         """Close all connections. The next call opens new ones."""

@@ -32,10 +32,15 @@ def dialler(pool: valkey.asyncio.ConnectionPool, check_after: float = 0) -> Dial
 
     async def dial(waiting: bool) -> Stream:
         dialled = pool.connection_class(**pool.connection_kwargs)
+        cancellations = _cancellations()
         try:
             async with asyncio.timeout(_patience(dialled)):
                 await dialled.connect()
                 hello = await _hello(dialled)
+                if _cancellations() > cancellations:
+                    # valkey-py sends through asyncio.wait_for, which before Python 3.12 swallows the
+                    # cancellation that comes when its work is just done.
+                    raise asyncio.CancelledError
         except TimeoutError as error:
             raise TimedOut("the server did not finish its greeting; see socket_timeout") from error
         except exceptions.ValkeyError as error:
@@ -46,6 +51,11 @@ def dialler(pool: valkey.asyncio.ConnectionPool, check_after: float = 0) -> Dial
             _let_go(dialled)
 
     return dial
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _patience(dialled: AbstractConnection) -> float | None:

@@ -1,0 +1,168 @@
+"""What a process knows of the locks that it holds, whichever kind of shell has acquired them.
+
+What may enter: the state of a holder, and how its loss is told. Steps are carried out in `locks`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, Self
+
+from attrs import define, field, frozen
+
+from vkcache.core import locks
+from vkcache.core.keyspace import on_wire
+from vkcache.core.plan import Steps
+from vkcache.core.space import Space
+from vkcache.errors import InvalidArgument, LockNotAcquired, LockNotOwned
+from vkcache.shell.renewals import Renewal
+
+
+@frozen
+class Terms:
+    """What a lock was asked for with.
+
+    :ivar name: the user's own.
+    :ivar renewed: within ``with`` its lease is renewed.
+    """
+
+    name: str
+    lock: locks.Lock
+    wait: locks.Wait
+    renewed: bool
+
+    @classmethod
+    def of(
+        cls,
+        space: Space,
+        key: str,
+        version: int | None,
+        timeout: float | timedelta | None,
+        waiting: tuple[float, bool, float | None],
+    ) -> Self:
+        """Those of a call of ``lock``; *waiting*: its sleep, blocking and blocking_timeout.
+
+        :raises InvalidKey: the key can not be sent.
+        :raises InvalidArgument: a time is no number of seconds, or negative, or the lease is 0.
+        """
+        lock = locks.lock(space, key, version, timeout)
+        return cls(key, lock, locks.wait(*waiting), renewed=timeout is None)
+
+
+@define(eq=False)
+class Hold:
+    """A lock that this process holds, as far as it knows *until* then on the monotonic clock."""
+
+    held: locks.Held
+    until: float
+    lost: bool = False
+    process: int = field(factory=os.getpid)
+    renewal: Renewal | asyncio.Task[None] | None = None
+
+    def renewed(self, answer: bool | None, until: float) -> bool:
+        """Whether to renew it again after this *answer*; None: the server was not asked."""
+        if answer:
+            self.until = max(self.until, until)
+        self.lost = self.lost or answer is False
+        return not self.lost
+
+
+class Holder:
+    """What `Lock` and `AsyncLock` know alike: what they hold, and how its loss is told."""
+
+    def __init__(self, terms: Terms, *, thread_local: bool) -> None:
+        self._terms = terms
+        self._lock = terms.lock
+        self._lease = terms.lock.lease / 1000
+        self._own: Any = threading.local() if thread_local else SimpleNamespace()
+
+    @property
+    def name(self) -> str:
+        """The key that it was asked for with."""
+        return self._terms.name
+
+    @property
+    def token(self) -> int | None:
+        """The fencing token, greater with every acquire of this name; None where it is not held.
+
+        A resource that remembers the greatest one and refuses smaller ones is safe from a holder that
+        was stopped past its lease. It is the server's clock in microseconds: one that steps back hands
+        out smaller ones until it has caught up.
+        """
+        hold = self._hold
+        return None if hold is None else hold.held.fence
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was held and is no more: a renewal found it gone, or its lease has passed."""
+        hold = self._hold
+        return hold is not None and (hold.lost or time.monotonic() > hold.until)
+
+    def check(self) -> None:
+        """Nothing where it is held, as far as this process knows without asking.
+
+        :raises LockNotOwned: it is not, or it was lost.
+        """
+        if self._hold is None or self.lost:
+            raise self._not_owned()
+
+    @property
+    def _hold(self) -> Hold | None:
+        hold: Hold | None = getattr(self._own, "hold", None)
+        # In a child after fork it is still the parent's.
+        return hold if hold is not None and hold.process == os.getpid() else None
+
+    def _mine(self) -> Hold:
+        hold = self._hold
+        if hold is None:
+            raise self._not_owned()
+        return hold
+
+    def _not_owned(self) -> LockNotOwned:
+        return LockNotOwned(f"lock {self.name!r}: not held, or its lease ran out: acquire it first")
+
+    def _not_acquired(self) -> LockNotAcquired:
+        return LockNotAcquired(f"lock {self.name!r}: others held it for all of blocking_timeout")
+
+    def _acquiring(
+        self,
+        blocking: bool | None,
+        limits: tuple[float | None, float | None],
+        sleep: float | None,
+        token: str | bytes | None,
+    ) -> Steps[locks.Held | None]:
+        own, (timeout, blocking_timeout) = self._terms.wait, limits
+        limit = timeout if blocking_timeout is None else blocking_timeout
+        if blocking is False and limit not in (None, -1):
+            raise InvalidArgument("blocking=False waits for no time: leave timeout and blocking_timeout out")
+        if limit is None and not (blocking and own.limit == 0):
+            limit = own.limit
+        wait = locks.wait(own.sleep if sleep is None else sleep, blocking is not False, limit)
+        return locks.acquire(self._lock, wait, on_wire(token) if isinstance(token, str) else token)
+
+    def _took(self, held: locks.Held | None) -> bool:
+        if held is None:
+            return False
+        self._own.hold = Hold(held, time.monotonic() + self._lease)
+        return True
+
+    def _given_up(self) -> Hold:
+        hold = self._mine()
+        self._own.hold = None
+        return hold
+
+    def _put_back(self, hold: Hold) -> None:
+        self._own.hold = hold
+
+    def _extended(self, hold: Hold, answer: bool | None, until: float) -> bool:
+        if answer is False:
+            hold.lost = True
+            raise self._not_owned()
+        if answer:
+            hold.until = until
+        return bool(answer)
