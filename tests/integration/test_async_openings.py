@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import time
 
 import pytest
@@ -33,6 +34,38 @@ def got(cache: AsyncClient) -> object:
 
 def test_tls(encrypted: Server) -> None:
     assert got(AsyncClient(encrypted.url, ssl_ca_certs=str(encrypted.ca_file))) == [1]
+
+
+def test_replies_of_many_records_come_whole_over_tls(encrypted: Server) -> None:
+    """A record holds 16 KiB; several are decrypted at once."""
+
+    async def exchanged() -> None:
+        async with AsyncClient(encrypted.url, ssl_ca_certs=str(encrypted.ca_file)) as cache:
+            for size in (16_000, 40_000, 300_000, 3_000_000):
+                value = random.Random(size).randbytes(size)
+                await cache.set("k", value)
+                assert await cache.get("k") == value
+            values = {str(n): random.Random(n).randbytes(3_000) for n in range(200)}
+            await cache.set_many(values)
+            assert await asyncio.gather(*map(cache.get, values)) == [*values.values()]
+
+    asyncio.run(exchanged())
+
+
+def test_a_client_that_is_dropped_leaves_no_connection(server: Server) -> None:
+    async def dropped() -> object:
+        for _ in range(5):
+            await AsyncClient(server.url).set("k", 1)
+        gc.collect()
+        async with AsyncClient(server.url) as cache:
+            while (await cache.info("clients"))["connected_clients"] not in (
+                1,
+                2,
+            ):  # this one, and the server's own
+                pass
+            return True
+
+    assert asyncio.run(asyncio.wait_for(dropped(), LONG))
 
 
 def test_a_loop_that_ends_over_tls_leaves_nothing_open(encrypted: Server) -> None:

@@ -8,6 +8,7 @@ told among it.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -176,9 +177,9 @@ async def test_a_spare_that_was_lost_is_not_lent_again() -> None:
 
 @in_made_time
 async def test_no_more_spares_are_kept_than_are_needed() -> None:
-    dial = MadeDial(*[silent] * 12)
+    dial = MadeDial(*[silent] * 20)
     home = Home(dial)
-    waits = [asyncio.create_task(home.wait(b"w")) for _ in range(12)]
+    waits = [asyncio.create_task(home.wait(b"w")) for _ in range(20)]
     await ticks(5)
     for stream, _ in dial.opened:
         feed(stream, bulk(b"1"))
@@ -187,24 +188,28 @@ async def test_no_more_spares_are_kept_than_are_needed() -> None:
     await home.close()
 
 
-async def _cancelled_wait(dial: MadeDial, *, shared: bool = True) -> Home:
+async def _cancelled_wait(dial: MadeDial, *, shared: bool = True) -> tuple[Home, asyncio.Task[Any]]:
+    """A home, and a wait that was cancelled and has not ended yet."""
     home = Home(dial)
     if shared:
         await home.connected()
     wait = asyncio.create_task(home.wait(b"wait"))
     await ticks(5)
     wait.cancel()
+    await ticks(5)
+    return home, wait
+
+
+async def _cancelled(wait: asyncio.Task[Any]) -> None:
     with pytest.raises(asyncio.CancelledError):
         await wait
-    await ticks(5)
-    return home
 
 
 @pytest.mark.parametrize("order", ["unblock first", "reply first"])
 @in_made_time
 async def test_who_goes_is_unblocked_and_the_stream_is_lent_again_after_both_answers(order: str) -> None:
     dial = MadeDial(silent, silent, silent)
-    home = await _cancelled_wait(dial)
+    home, wait = await _cancelled_wait(dial)
     assert dial.written == [UNBLOCK, b"wait"]
     answers = [(dial.opened[0][0], b":1\r\n"), (dial.opened[1][0], b"*-1\r\n")]
     first, second = answers if order == "unblock first" else answers[::-1]
@@ -213,8 +218,9 @@ async def test_who_goes_is_unblocked_and_the_stream_is_lent_again_after_both_ans
     meanwhile = asyncio.create_task(home.wait(b"other"))
     await ticks(5)
     assert dial.written == [UNBLOCK, b"wait", b"other"]
+    assert not wait.done()
     feed(*second)
-    await ticks(5)
+    await _cancelled(wait)
     assert not dial.opened[1][1].aborted
     again = asyncio.create_task(home.wait(b"again"))
     await ticks(5)
@@ -230,7 +236,8 @@ async def test_who_goes_is_unblocked_and_the_stream_is_lent_again_after_both_ans
 async def test_who_goes_and_can_not_be_unblocked_takes_the_stream_along(why: str) -> None:
     shared = why == "no number"
     dial = MadeDial(silent, silent, client=None if shared else 7)
-    home = await _cancelled_wait(dial, shared=shared)
+    home, wait = await _cancelled_wait(dial, shared=shared)
+    await _cancelled(wait)
     assert dial.opened[-1][1].aborted
     assert UNBLOCK not in b"".join(dial.written)
     await home.close()
@@ -240,12 +247,12 @@ async def test_who_goes_and_can_not_be_unblocked_takes_the_stream_along(why: str
 @in_made_time
 async def test_where_unblocking_takes_too_long_the_stream_ends(answered: str) -> None:
     dial = MadeDial(silent, silent)
-    home = await _cancelled_wait(dial)
+    home, wait = await _cancelled_wait(dial)
     if answered == "UNBLOCK alone":
         feed(dial.opened[0][0], b":1\r\n")
     if answered == "the wait alone":
         feed(dial.opened[1][0], b"*-1\r\n")
-    await asyncio.sleep(1.1)
+    await _cancelled(wait)
     assert dial.opened[1][1].aborted
     await home.close()
 
@@ -253,9 +260,9 @@ async def test_where_unblocking_takes_too_long_the_stream_ends(answered: str) ->
 @in_made_time
 async def test_where_the_shared_stream_is_lost_meanwhile_the_waiting_one_ends() -> None:
     dial = MadeDial(silent, silent)
-    home = await _cancelled_wait(dial)
+    home, wait = await _cancelled_wait(dial)
     dial.opened[0][0].eof_received()
-    await ticks()
+    await _cancelled(wait)
     assert dial.opened[1][1].aborted
     await home.close()
 
@@ -263,6 +270,7 @@ async def test_where_the_shared_stream_is_lost_meanwhile_the_waiting_one_ends() 
 @in_made_time
 async def test_closing_amid_an_unblocking_leaves_nothing() -> None:
     dial = MadeDial(silent, silent)
-    home = await _cancelled_wait(dial)
+    home, wait = await _cancelled_wait(dial)
     await home.close()
+    await _cancelled(wait)
     assert all(transport.aborted for _, transport in dial.opened)

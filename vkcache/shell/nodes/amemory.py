@@ -12,8 +12,8 @@ from typing import Any
 
 from vkcache.core.plan import Command, Features, Reply
 from vkcache.shell.nodes.base import Nodes
-from vkcache.shell.nodes.requests import packed
-from vkcache.shell.wire.connection import Connection
+from vkcache.shell.nodes.requests import packed, unreachable
+from vkcache.shell.wire.connection import Connection, Interrupted
 
 
 class AsyncMemory:
@@ -22,6 +22,7 @@ class AsyncMemory:
     def __init__(self, nodes: Nodes, connect: Callable[[], Connection]) -> None:
         self._nodes = nodes
         self._connect = connect
+        self._waiting: set[Connection] = set()
 
     async def ask(self, command: Command[Any]) -> Reply:
         return await self._waited(command) if command.verb.blocking else self._nodes.ask(command)
@@ -40,13 +41,19 @@ class AsyncMemory:
 
     def close(self) -> None:
         self._nodes.close()
+        for connection in tuple(self._waiting):
+            connection.interrupt()
 
     async def _waited(self, command: Command[Any]) -> Reply:
         payload, connection = packed((command,)), self._connect()
         own = ThreadPoolExecutor(1, "vkcache-waits")
+        self._waiting.add(connection)
         try:
             replies = await asyncio.get_running_loop().run_in_executor(own, connection.exchange, payload, 1)
+        except Interrupted as error:
+            raise unreachable("memory://", error, maybe_executed=False) from error
         finally:
+            self._waiting.discard(connection)
             connection.interrupt()  # it may be waiting still, where the caller was cancelled
             own.shutdown()
             connection.close()

@@ -39,21 +39,23 @@ class AsyncSingle:
     def __init__(self, dial: Dial, place: str) -> None:
         self._dial = dial
         self._place = place
-        self._begin()
-        _all.add(self)
-
-    def _begin(self) -> None:
         self._homes: dict[int, weakref.ref[Home]] = {}
         self._lock = threading.Lock()
+        _all.add(self)
+        weakref.finalize(self, _close_all, self._homes).atexit = False
 
     def ask(self, command: Command[Any]) -> Awaitable[Reply]:
         payload, verb = packed_one(command), command.verb
         if verb.blocking:
             return self._waited(payload)
-        return self._exchange(payload, 0, repeatable=verb.readonly or verb.idempotent)
+        return self._exchange(payload, 0, repeatable=verb.repeatable)
 
-    def ask_all(self, commands: Sequence[Command[Any]]) -> Awaitable[list[Reply]]:
-        return self._exchange(packed(commands), len(commands), repeatable=repeatable(commands))
+    async def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        if not commands:
+            return []
+        payload, again = packed(commands), repeatable(commands)
+        replies: list[Reply] = await self._exchange(payload, len(commands), repeatable=again)
+        return replies
 
     async def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
         count, again = len(commands) + 2, repeatable(commands)
@@ -69,15 +71,14 @@ class AsyncSingle:
         await home.close()
 
     def close(self) -> None:
-        """Have the connections of all loops closed; one that is closed has ended its own."""
-        for home in self._living():
-            with contextlib.suppress(RuntimeError):
-                home.loop.call_soon_threadsafe(home.abort)
+        """Have the connections of all loops closed, each by its own loop."""
+        _close_all(self._homes)
 
     def leave_to_parent(self) -> None:
         """In a child after fork: the connections are the parent's, and so is their selector."""
-        _left.extend(self._living())
-        self._begin()
+        _left.extend(_living(self._homes))
+        self._homes.clear()
+        self._lock = threading.Lock()
 
     async def _exchange(self, payload: bytes, count: int, *, repeatable: bool) -> Any:
         """The replies; over a new connection where the server has closed an old one, as after a restart."""
@@ -126,12 +127,20 @@ class AsyncSingle:
         if home is None or home.loop is not loop:  # the number may be of a loop that has ended
             home = Home(self._dial)
             with self._lock:
-                living = {id(other.loop): weakref.ref(other) for other in self._living()}
-                self._homes = {**living, id(loop): weakref.ref(home)}
+                for number in [number for number, known in self._homes.items() if known() is None]:
+                    del self._homes[number]
+                self._homes[id(loop)] = weakref.ref(home)
         return home
 
-    def _living(self) -> list[Home]:
-        return [home for known in self._homes.values() if (home := known()) is not None]
+
+def _living(homes: dict[int, weakref.ref[Home]]) -> list[Home]:
+    return [home for known in [*homes.values()] if (home := known()) is not None]
+
+
+def _close_all(homes: dict[int, weakref.ref[Home]]) -> None:
+    for home in _living(homes):
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and has ended its connections itself
+            home.loop.call_soon_threadsafe(home.abort)
 
 
 _all: weakref.WeakSet[AsyncSingle] = weakref.WeakSet()

@@ -20,7 +20,7 @@ from vkcache.shell.wire.aopening import Dial
 from vkcache.shell.wire.connection import Interrupted, packed
 from vkcache.shell.wire.stream import Lost, Stream
 
-_SPARE = 8  # streams for waiting commands that are kept for the next ones
+_SPARE = 16  # streams for waiting commands that are kept for the next ones
 _UNBLOCK_SECONDS = 1.0
 _UNBLOCK_AGAIN = 0.01
 _CLOSED = "the cache was closed meanwhile"
@@ -36,8 +36,10 @@ class Home:
         self._opening: asyncio.Task[Stream] | None = None
         self._spare: list[Stream] = []
         self._streams: set[Stream] = set()
-        self._ending: set[asyncio.Task[None]] = set()
+        self._tended: set[asyncio.Task[Any]] = set()
         self._farewell: AsyncGenerator[None, None] | None = None
+        self._closings = 0
+        self._over = False
 
     async def connected(self) -> Stream:
         """The stream that all share, opened if need be: once, however many ask for it.
@@ -50,14 +52,7 @@ class Home:
         if opening is None or opening.done():  # one that is cancelled before it begins clears nothing away
             opening = self._opening = self.loop.create_task(self._opened())
             opening.add_done_callback(_seen)
-        try:
-            return await asyncio.shield(opening)
-        except CacheError as error:
-            raise copy(error) from error  # many may ask, and each has a traceback of its own
-        except asyncio.CancelledError:
-            if opening.cancelled() and not _cancelling():
-                raise Unreachable(_CLOSED) from None
-            raise
+        return await _shared(opening)
 
     async def _opened(self) -> Stream:
         try:
@@ -70,7 +65,11 @@ class Home:
         if self._farewell is None:
             self._farewell = self._until_the_end()
             await anext(self._farewell)
+        closings = self._closings
         stream = await self._dial(waiting)
+        if self._over or self._closings != closings:
+            stream.abort(Interrupted(_CLOSED))
+            raise Unreachable(_CLOSED)
         stream.owner = self
         self._streams.add(stream)
         stream.gone.add_done_callback(lambda _: self._streams.discard(stream))
@@ -82,24 +81,40 @@ class Home:
         :raises Lost: there is none.
         :raises Unreachable: no stream can be opened.
         """
-        stream = self._spared() or await self._new(waiting=True)
+        stream = await self._lent()
         reply = stream.send(payload)
         try:
             answer = await asyncio.shield(reply)
         except asyncio.CancelledError:
             reply.add_done_callback(_seen)
             task = self.loop.create_task(self._ended(stream, reply))
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._tend(task)
+            await asyncio.shield(task)  # what is pushed after the caller has ended is not handed to it
             raise
         self._keep(stream)
         return answer
 
-    def _spared(self) -> Stream | None:
+    async def _lent(self) -> Stream:
+        """A stream for one caller; where that is cancelled meanwhile, the stream is for another."""
         while self._spare:
             if (stream := self._spare.pop()).lost is None:
                 return stream
-        return None
+        opening = self.loop.create_task(self._new(waiting=True))
+        self._tend(opening)
+        try:
+            return await _shared(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(self._keep_opened)
+            raise
+
+    def _tend(self, task: asyncio.Task[Any]) -> None:
+        """Let *task* end with the connections."""
+        self._tended.add(task)
+        task.add_done_callback(self._tended.discard)
+
+    def _keep_opened(self, opening: asyncio.Task[Stream]) -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            self._keep(opening.result())
 
     def _keep(self, stream: Stream) -> None:
         if len(self._spare) < _SPARE:
@@ -131,11 +146,12 @@ class Home:
         try:
             yield
         finally:
+            self._over = True
             await self.close()
 
     async def close(self) -> None:
         """Close all connections, and answer when the sockets are closed."""
-        tasks = [*self._ending, *([self._opening] if self._opening else [])]
+        tasks = [*self._tended, *([self._opening] if self._opening else [])]
         for task in tasks:
             task.cancel()
         streams = tuple(self._streams)
@@ -143,9 +159,22 @@ class Home:
         await asyncio.gather(*tasks, *(stream.gone for stream in streams), return_exceptions=True)
 
     def abort(self) -> None:
-        """Close all connections, for somebody who can not wait."""
+        """Close all connections, those that are being opened too, for somebody who can not wait."""
+        self._closings += 1
         for stream in tuple(self._streams):
             stream.abort(Interrupted(_CLOSED))
+
+
+async def _shared(opening: asyncio.Task[Stream]) -> Stream:
+    """The stream of an *opening* that goes on where one who awaits it is cancelled."""
+    try:
+        return await asyncio.shield(opening)
+    except CacheError as error:
+        raise copy(error) from error  # many may ask, and each has a traceback of its own
+    except asyncio.CancelledError:
+        if opening.cancelled() and not _cancelling():
+            raise Unreachable(_CLOSED) from None
+        raise
 
 
 def _cancelling() -> bool:

@@ -32,30 +32,24 @@ def dialler(pool: valkey.asyncio.ConnectionPool, check_after: float = 0) -> Dial
 
     async def dial(waiting: bool) -> Stream:
         dialled = pool.connection_class(**pool.connection_kwargs)
-        cancellations = _cancellations()
+        timeout, patience = dialled.socket_timeout, _patience(dialled)
+        # With a time-out of its own valkey-py sends through asyncio.wait_for, which before Python 3.12
+        # swallows the cancellation that comes when its work is just done.
+        dialled.socket_timeout = None
         try:
-            async with asyncio.timeout(_patience(dialled)):
+            async with asyncio.timeout(patience):
                 await dialled.connect()
                 hello = await _hello(dialled)
-                if _cancellations() > cancellations:
-                    # valkey-py sends through asyncio.wait_for, which before Python 3.12 swallows the
-                    # cancellation that comes when its work is just done.
-                    raise asyncio.CancelledError
         except TimeoutError as error:
             raise TimedOut("the server did not finish its greeting; see socket_timeout") from error
         except exceptions.ValkeyError as error:
             raise translated(error) from error
         else:
-            return _handed_over(dialled, hello, waiting=waiting, check_after=check_after)
+            return _handed_over(dialled, hello, None if waiting else timeout, check_after)
         finally:
             _let_go(dialled)
 
     return dial
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
 
 
 def _patience(dialled: AbstractConnection) -> float | None:
@@ -73,19 +67,16 @@ async def _hello(dialled: AbstractConnection) -> Reply:
         return None
 
 
-def _handed_over(dialled: AbstractConnection, hello: Reply, *, waiting: bool, check_after: float) -> Stream:
+def _handed_over(
+    dialled: AbstractConnection, hello: Reply, timeout: float | None, check_after: float
+) -> Stream:
     writer, reader = dialled._writer, dialled._reader
     if writer is None or reader is None or writer.transport.is_closing() or reader.at_eof():
         raise Unreachable("the server closed the connection as soon as it was open")
-    if waiting:
+    if timeout is None:  # the kernel notices then where the server has vanished
         keep_alive(writer.get_extra_info("socket"))
-    stream = Stream(
-        writer,
-        features(hello),
-        client=client_number(hello),
-        timeout=None if waiting else dialled.socket_timeout,
-        check_after=check_after,
-    )
+    number = client_number(hello)
+    stream = Stream(writer, features(hello), client=number, timeout=timeout, check_after=check_after)
     dialled._writer = None
     return stream
 

@@ -75,7 +75,8 @@ class Stream(asyncio.BufferedProtocol):
         self._timeout = timeout
         self._check_after = check_after or float("inf")
         self._reader = libvalkey.Reader(replyError=Fault, notEnoughData=PENDING)
-        self._buffer = bytearray(_BUFFER)
+        # TLS fills slices of it; those of a bytearray would be copies.
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._parts: list[Reply] = []
         self._owed: deque[_Owed] = deque()
         self._outgoing: list[bytes] = []
@@ -84,9 +85,8 @@ class Stream(asyncio.BufferedProtocol):
         self._in_flight = 0
         self._flushing = False
         self._at_once = False
-        self._ready: Sized | None = getattr(
-            self.loop, "_ready", None
-        )  # what has yet to run; not every loop tells
+        # What has yet to run in this tick; not every kind of loop tells.
+        self._ready: Sized | None = getattr(self.loop, "_ready", None)
         self._checking = False
         self._tick = self.loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -100,11 +100,14 @@ class Stream(asyncio.BufferedProtocol):
         raised there where none comes.
         """
         future: asyncio.Future[Any] = self.loop.create_future()
+        if self.lost is not None:
+            future.set_exception(Lost(self.lost, sent=False))
+            return future
         if not self._flushing:
             self._begin_tick()
         owed = (future, count, self._tick, len(payload))
         if self._shut or self._held or self._in_flight > WINDOW:
-            self._hold(payload, owed)
+            self._held.append((payload, owed))
         else:
             self._outgoing.append(payload)
             self._owed.append(owed)
@@ -131,8 +134,6 @@ class Stream(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def _begin_tick(self) -> None:
-        if self.lost is not None:
-            return
         now = self.loop.time()
         idle, self._tick = now - self._tick, now
         self._flushing = True
@@ -153,12 +154,6 @@ class Stream(asyncio.BufferedProtocol):
         if self._outgoing:
             payloads, self._outgoing = self._outgoing, []
             self._transport.write(b"".join(payloads) if len(payloads) > 1 else payloads[0])
-
-    def _hold(self, payload: bytes, owed: _Owed) -> None:
-        if self.lost is not None:
-            owed[0].set_exception(Lost(self.lost, sent=False))
-        else:
-            self._held.append((payload, owed))
 
     def _admit(self) -> None:
         """Let those that were held leave, as far as there is room."""
@@ -197,10 +192,8 @@ class Stream(asyncio.BufferedProtocol):
         now = self.loop.time()
         end = oldest[2] + self._timeout
         if end <= now and now - due > _LATE and oldest is not self._spared:
-            self._spared, end = (
-                oldest,
-                now + _LATE,
-            )  # it is the loop that was held up: read first what has come
+            # It is the loop that was held up: what has come meanwhile is read first.
+            self._spared, end = oldest, now + _LATE
         if end > now:
             self._timer = self.loop.call_at(end, self._watch, end)
         elif self._checking:
@@ -210,7 +203,7 @@ class Stream(asyncio.BufferedProtocol):
 
     # called by the loop
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002  # it is no more than a hint
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # it is no more than a hint
         return self._buffer
 
     def buffer_updated(self, size: int) -> None:
