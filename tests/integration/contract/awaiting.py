@@ -15,9 +15,10 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Self, TypeVar
 
-from vkcache.shell import AsyncPipeline
+from vkcache.shell import AsyncLock, AsyncPipeline
 from vkcache.shell.binding import Line
 from vkcache.shell.tables import Commands
 
@@ -29,6 +30,8 @@ _END = object()
 _WITH_SIBLING = {name for name, line in inspect.getmembers_static(Commands) if isinstance(line, Line)} | {
     "close",
     "execute",
+    "get_lock",
+    "lock",
     "pipeline",
 }
 
@@ -140,6 +143,8 @@ class Awaited:
             answer = self._loop.run(answer)
         if isinstance(answer, AsyncPipeline):
             return AwaitedPipeline(answer, self._loop)
+        if isinstance(answer, AsyncLock):
+            return AwaitedLock(answer, self._loop)
         return self._loop.pulled(answer) if isinstance(answer, AsyncIterator) else answer
 
 
@@ -165,3 +170,32 @@ class AwaitedPipeline:
 
     def __exit__(self, *raised: Any) -> None:
         self._loop.run(self._pipe.__aexit__(*raised))
+
+
+class AwaitedLock:
+    """*lock* with the methods of a `Lock`; what it knows is asked on the loop too, whose thread holds it."""
+
+    def __init__(self, lock: AsyncLock, loop: Loop) -> None:
+        self._lock = lock
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        async def asked() -> Any:
+            return getattr(self._lock, name)
+
+        found = self._loop.run(asked())
+        return partial(self._called, found) if inspect.ismethod(found) else found
+
+    def _called(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        async def called() -> Any:
+            answer = method(*args, **kwargs)
+            return await answer if inspect.isawaitable(answer) else answer
+
+        return self._loop.run(called())
+
+    def __enter__(self) -> Self:
+        assert self._loop.run(self._lock.__aenter__()) is self._lock
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._loop.run(self._lock.__aexit__(*raised))
