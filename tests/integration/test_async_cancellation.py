@@ -190,3 +190,22 @@ def test_connections_of_cancelled_waits_are_used_again(proxy: AsyncProxy) -> Non
 
     assert asyncio.run(all_of_it()) == 0
     assert proxy.opened <= WAITERS + 1
+
+
+def test_a_cancelled_wait_that_was_the_first_call_takes_nothing_either(
+    proxy: AsyncProxy, server: Server
+) -> None:
+    """No connection that all share stands yet, over which a wait could be ended."""
+
+    async def kept(name: str, other: Client) -> bool:
+        async with AsyncClient(proxy.url, socket_timeout=PATIENCE) as client:
+            call = asyncio.create_task(client.blpop(name, timeout=PATIENCE))
+            while other.info("clients")["blocked_clients"] == 0:
+                await asyncio.sleep(0)
+            call.cancel()
+            assert isinstance(await ended(call), asyncio.CancelledError)
+            other.rpush(name, 1)
+            return other.lpop(name) == 1
+
+    with Client(server.url) as other:
+        assert [asyncio.run(kept(f"list {number}", other)) for number in range(20)] == [True] * 20
