@@ -205,7 +205,7 @@ def test_a_cancelled_wait_that_was_the_first_call_takes_nothing_either(
             call.cancel()
             assert isinstance(await ended(call), asyncio.CancelledError)
             other.rpush(name, 1)
-            return other.lpop(name) == 1
+            return bool(other.lpop(name) == 1)
 
     with Client(server.url) as other:
         assert [asyncio.run(kept(f"list {number}", other)) for number in range(20)] == [True] * 20
