@@ -40,7 +40,7 @@ def test_what_waits_holds_up_nobody_and_leaves_no_thread() -> None:
             assert await wait == ("q", "item")
 
     asyncio.run(main())
-    assert [thread.name for thread in threading.enumerate() if "vkcache" in thread.name] == []
+    assert [thread.name for thread in threading.enumerate() if "vkcache-waits" in thread.name] == []
 
 
 def test_a_caller_who_has_gone_takes_nothing() -> None:
@@ -56,4 +56,4 @@ def test_a_caller_who_has_gone_takes_nothing() -> None:
             assert await cache.llen("q") == 1
 
     asyncio.run(main())
-    assert [thread.name for thread in threading.enumerate() if "vkcache" in thread.name] == []
+    assert [thread.name for thread in threading.enumerate() if "vkcache-waits" in thread.name] == []
