@@ -139,12 +139,13 @@ def test_make_pattern_over_a_function_that_wants_a_number() -> None:
     assert util.make_pattern(CacheKey("whole*"), slashes, 2, "p*") == "whole*"
 
 
-def test_a_default_that_has_to_be_awaited_is_refused(url: str) -> None:
+def test_a_default_that_has_to_be_awaited_is_for_the_awaited_method(url: str) -> None:
     async def default() -> int:
         return 5
 
     with pytest.raises(InvalidArgument, match="give a plain function, not one that answers an awaitable"):
-        asyncio.run(made(url).aget_or_set("a", default))
+        made(url).get_or_set("a", default)
+    assert asyncio.run(made(url).aget_or_set("a", default)) == 5
 
 
 # Settings -------------------------------------------------------------------------------------------------

@@ -231,15 +231,26 @@ async def test_who_goes_is_unblocked_and_the_stream_is_lent_again_after_both_ans
     await home.close()
 
 
-@pytest.mark.parametrize("why", ["no number", "no shared stream"])
 @in_made_time
-async def test_who_goes_and_can_not_be_unblocked_takes_the_stream_along(why: str) -> None:
-    shared = why == "no number"
-    dial = MadeDial(silent, silent, client=None if shared else 7)
-    home, wait = await _cancelled_wait(dial, shared=shared)
+async def test_who_goes_and_can_not_be_unblocked_takes_the_stream_along() -> None:
+    dial = MadeDial(silent, silent, client=None)
+    home, wait = await _cancelled_wait(dial)
     await _cancelled(wait)
     assert dial.opened[-1][1].aborted
     assert UNBLOCK not in b"".join(dial.written)
+    await home.close()
+
+
+@in_made_time
+async def test_a_stream_to_unblock_by_is_opened_where_there_is_none() -> None:
+    dial = MadeDial(silent, silent)
+    home, wait = await _cancelled_wait(dial, shared=False)
+    await ticks(10)
+    assert b"UNBLOCK" in dial.written[1]
+    feed(dial.opened[1][0], b":1\r\n")
+    feed(dial.opened[0][0], b"*-1\r\n")
+    await _cancelled(wait)
+    assert not dial.opened[0][1].aborted
     await home.close()
 
 

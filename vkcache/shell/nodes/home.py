@@ -126,15 +126,15 @@ class Home:
         """End a wait whose caller has gone, so that the server hands out nothing more to it."""
         try:
             async with asyncio.timeout(_UNBLOCK_SECONDS):
-                if stream.client is None or self.stream is None:
+                if stream.client is None:
                     raise TimeoutError
                 # Both answers are awaited: an UNBLOCK that comes late would end the next one's wait. One that
                 # comes before the command it is to end finds nothing to do, and is sent again.
                 while not reply.done():
-                    await self.stream.send(packed(b"CLIENT", b"UNBLOCK", stream.client))
+                    await (await self.connected()).send(packed(b"CLIENT", b"UNBLOCK", stream.client))
                     await asyncio.wait((reply,), timeout=_UNBLOCK_AGAIN)
                 await reply
-        except (Lost, TimeoutError):
+        except (Lost, CacheError, TimeoutError):
             stream.abort(Interrupted("its caller has gone"))
         except BaseException:
             stream.abort(Interrupted("its loop ends"))
