@@ -347,7 +347,8 @@ def test_nobody_but_the_loop_holds_a_connection(loops: Loops, own: Server) -> No
 @pytest.mark.usefixtures("quiet")
 def test_a_reply_that_is_to_come_outlives_a_collection(loops: Loops, own: Server) -> None:
     """Also where the connection is only just being opened."""
-    client = AsyncClient(own.url, prefix="l")
+    # Of all that a whole run has made a collection may take longer than a greeting does.
+    client = AsyncClient(own.url, prefix="l", socket_timeout=60)
 
     async def main(ticks: int) -> None:
         waiting = [asyncio.ensure_future(client.get("k")) for _ in range(5)]
