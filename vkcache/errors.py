@@ -7,6 +7,8 @@ Each class is also the builtin that code written for other cache backends alread
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CacheError(Exception):
     """Anything that vkcache raises."""
@@ -46,6 +48,10 @@ class NoScript(CallError):
 
 class GroupExists(CallError, ValueError):
     """The stream has a group of this name already, which stays as it is."""
+
+
+class CrossNode(CallError, ValueError):
+    """The keys of one call live on several nodes, or in several slots of a cluster; nothing was sent."""
 
 
 class LockNotOwned(CallError, RuntimeError):
@@ -98,3 +104,17 @@ class Unreachable(CacheError, ConnectionError):
 
 class TimedOut(Unreachable, TimeoutError):
     """The server, or a free connection to it, did not come within the time that the settings allow."""
+
+
+class Incomplete(Unreachable):
+    """Some nodes answered their part of a call, and others could not be reached.
+
+    :ivar partial: what the call answers where the keys of these others count as missing.
+    :ivar missing: the keys on the wire of which nothing is known.
+    """
+
+    def __init__(self, message: str, *, reply: Any = None, missing: tuple[bytes, ...] = ()) -> None:
+        super().__init__(message)
+        self.reply = reply
+        self.missing = missing
+        self.partial: Any = None

@@ -32,7 +32,7 @@ class MadeNodes:
         replies: list[Reply] = self._answer()
         return replies
 
-    def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+    def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:  # noqa: ARG002
         self.asked.append(b"MULTI; " + b"; ".join(words(command) for command in commands))
         replies: list[Reply] = self._answer()
         return replies
@@ -69,9 +69,9 @@ class AsyncMadeNodes:
         await asyncio.sleep(0)
         return self.made.ask_all(commands)
 
-    async def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+    async def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:
         await asyncio.sleep(0)
-        return self.made.transact(commands)
+        return self.made.transact(commands, whole=whole)
 
     async def features(self) -> Features:
         await asyncio.sleep(0)
@@ -110,6 +110,12 @@ class MadeConnection:
         assert not self.closed
         self.asked.append(payload)
         return [b"PONG"] * count if self._exchange is None else self._exchange(payload, count)
+
+    def send(self, payload: bytes) -> None:
+        self.asked.append(payload)
+
+    def receive(self, count: int) -> list[Reply]:
+        return [b"PONG"] * count if self._exchange is None else self._exchange(self.asked[-1], count)
 
     def alive(self) -> bool:
         self.polled += 1

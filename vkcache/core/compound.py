@@ -52,7 +52,7 @@ def get_or_set(
     value = (yield from Call(default)) if callable(default) else default
     if (yield from strings.add(space, key, value, timeout, version)):
         return value
-    found = yield from strings.get(space, key, MISSING, version)
+    found = yield from strings.get_fresh(space, key, MISSING, version)
     if found is not MISSING:
         return found
     yield from strings.set(space, key, value, timeout, version)
@@ -181,7 +181,7 @@ def _signed_anew(space: Space, rename: Command[T]) -> Steps[T]:
     only_new = b"1" if rename.verb is keys.RENAMENX else b"0"
     while True:
         try:
-            stored = yield from Command(strings.GET, (source,), unread)
+            stored = yield from Command(strings.GET_FRESH, (source,), unread)
         except WrongType:  # the members of a list, a set, a hash ... are not bound to its key
             return (yield from rename)
         signed = _rebound(space, stored, source, target)
@@ -223,7 +223,7 @@ def _reinserted(space: Space, wires: list[bytes]) -> Steps[int]:
     own = tuple(space.keyspace.owned(wires))
     if not own:
         return 0
-    replies = yield from Command(strings.MGET_SPREAD, own, list[bytes | None])
+    replies = yield from Command(strings.MGET_FRESH, own, list[bytes | None])
     values = [(wire, old, space.read(wire, MISSING, old)) for wire, old in zip(own, replies, strict=False)]
     readable = [
         (wire, old, space.encode(new, wire)) for wire, old, new in values if old and new is not MISSING

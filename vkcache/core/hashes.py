@@ -28,6 +28,7 @@ HSETNX = Verb(b"HSETNX", empty=0)
 HDEL = Verb(b"HDEL", idempotent=True, empty=0)
 HEXISTS = Verb(b"HEXISTS", readonly=True, empty=0)
 HGET = Verb(b"HGET", readonly=True)
+HGET_FRESH = Verb(b"HGET", readonly=True, primary=True)
 HMGET = Verb(b"HMGET", readonly=True, empty=())
 HGETALL = Verb(b"HGETALL", readonly=True, empty=())
 HKEYS = Verb(b"HKEYS", readonly=True, empty=())
@@ -37,7 +38,7 @@ HINCRBY = Verb(b"HINCRBY", empty=0)
 HINCRBYFLOAT = Verb(b"HINCRBYFLOAT", empty=b"0")
 HRANDFIELD = Verb(b"HRANDFIELD", readonly=True)
 HRANDFIELD_SEVERAL = Verb(b"HRANDFIELD", readonly=True, empty=())
-HSCAN = Verb(b"HSCAN", readonly=True, empty=(b"0", ()))
+HSCAN = Verb(b"HSCAN", readonly=True, primary=True, empty=(b"0", ()))
 ADD_FLOAT = Verb(b"EVAL", COUNTED, empty=b"0")
 
 _INT64 = 2**63
@@ -188,7 +189,7 @@ def _addend(amount: float) -> bytes:
 
 def stored(space: Space, key: str, field: str, version: int | None = None) -> Command[bytes | None]:
     """The bytes in *field* as they are; None where it is missing."""
-    return Command(HGET, (space.key(key, version), field_name(field)), unread)
+    return Command(HGET_FRESH, (space.key(key, version), field_name(field)), unread)
 
 
 def add_float(

@@ -47,7 +47,7 @@ EXPIRETIME = Verb(b"EXPIRETIME", readonly=True, empty=-2)
 TYPE = Verb(b"TYPE", readonly=True, empty=b"none")
 RENAME = Verb(b"RENAME", FIRST_TWO)
 RENAMENX = Verb(b"RENAMENX", FIRST_TWO)
-SCAN = Verb(b"SCAN", NO_KEYS, readonly=True, empty=(b"0", ()))
+SCAN = Verb(b"SCAN", NO_KEYS, readonly=True, primary=True, spread=Spread.WALK, empty=(b"0", ()))
 
 
 def delete(space: Space, key: str, version: int | None = None) -> Command[bool]:

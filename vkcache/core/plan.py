@@ -97,11 +97,15 @@ COUNTED_PAIRS = KeySpec(2, 0, 2, counted=True)
 
 
 class Spread(Enum):
-    """How the replies of one call, cut up by node, become one reply again."""
+    """How a call goes to several nodes, and their replies become one again.
+
+    It is cut up by its keys; one without keys goes to every node.
+    """
 
     GATHER = "gather"  # a list with an item for every key, put back in the order of the keys
     SUM = "sum"  # numbers, added
     ALL_OK = "all_ok"  # the first that is not a success, else the first
+    WALK = "walk"  # one node after the other: the cursor says which, and what its own cursor is
 
 
 @frozen
@@ -121,11 +125,23 @@ class Verb:
     """Needs a connection of its own and no read time-out."""
     spread: Spread | None = None
     """How a call over several nodes is joined; None: its keys must live on one node."""
+    primary: bool = False
+    """Goes to no replica though it only reads: its cursor means something to one server alone, or it must
+    see what was written a moment ago."""
     empty: Reply = None
     """What a server answers that holds nothing and stores nothing: the answer where errors are ignored."""
 
-    @property
-    def repeatable(self) -> bool:
+    from_replica: bool = field(init=False)
+    """A replica may answer it."""
+    repeatable: bool = field(init=False)
+    """It does no harm to carry it out twice."""
+
+    @from_replica.default
+    def _default_from_replica(self) -> bool:
+        return self.readonly and not self.primary and not self.blocking
+
+    @repeatable.default
+    def _default_repeatable(self) -> bool:
         return self.readonly or self.idempotent
 
 
@@ -152,12 +168,15 @@ class Batch(Step[list[T_co | CacheError]], Generic[T_co]):
 
 @frozen
 class Transaction(Step[list[T_co | CacheError]], Generic[T_co]):
-    """Commands that are carried out together (MULTI, EXEC), on one node.
+    """Commands that are carried out together (MULTI, EXEC).
 
     A command's error stands in its place; where one is refused beforehand, the others are `Aborted`.
+    *whole*: all of them, so their keys must live on one node (in one slot of a cluster). Else those are
+    carried out together that do.
     """
 
     commands: tuple[Command[T_co], ...]
+    whole: bool = True
 
 
 @frozen

@@ -5,12 +5,12 @@ What may enter: one function a command of valkey's server group.
 
 from __future__ import annotations
 
-from vkcache.core.plan import NO_KEYS, Command, Verb
+from vkcache.core.plan import NO_KEYS, Command, Spread, Verb
 from vkcache.core.replies import info as read_info
 from vkcache.core.replies import ok
 from vkcache.core.space import Space
 
-FLUSHDB = Verb(b"FLUSHDB", NO_KEYS, idempotent=True)
+FLUSHDB = Verb(b"FLUSHDB", NO_KEYS, idempotent=True, spread=Spread.ALL_OK)
 INFO = Verb(b"INFO", NO_KEYS, readonly=True)
 
 

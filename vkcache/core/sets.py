@@ -43,7 +43,7 @@ SUNION = Verb(b"SUNION", ALL, readonly=True, empty=())
 SDIFFSTORE = Verb(b"SDIFFSTORE", ALL, empty=0)  # where it overwrites what it subtracts, a repetition differs
 SINTERSTORE = Verb(b"SINTERSTORE", ALL, idempotent=True, empty=0)
 SUNIONSTORE = Verb(b"SUNIONSTORE", ALL, idempotent=True, empty=0)
-SSCAN = Verb(b"SSCAN", readonly=True, empty=(b"0", ()))
+SSCAN = Verb(b"SSCAN", readonly=True, primary=True, empty=(b"0", ()))
 
 
 def sadd(space: Space, key: str, *members: object, version: int | None = None) -> Command[int]:

@@ -44,7 +44,7 @@ ZSCORE = Verb(b"ZSCORE", readonly=True)
 ZMSCORE = Verb(b"ZMSCORE", readonly=True, empty=())
 ZPOPMIN = Verb(b"ZPOPMIN", empty=())
 ZPOPMAX = Verb(b"ZPOPMAX", empty=())
-ZSCAN = Verb(b"ZSCAN", readonly=True, empty=(b"0", ()))
+ZSCAN = Verb(b"ZSCAN", readonly=True, primary=True, empty=(b"0", ()))
 
 
 def zadd(

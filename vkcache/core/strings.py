@@ -33,15 +33,25 @@ from vkcache.core.plan import (
 )
 from vkcache.core.replies import falsehood, ok, raised, truth, unread, yes
 from vkcache.core.space import MISSING, Space
-from vkcache.errors import CacheError, InvalidArgument, KeyNotFound, NotCounter, OutOfMemory
+from vkcache.errors import (
+    CacheError,
+    Incomplete,
+    InvalidArgument,
+    KeyNotFound,
+    NotCounter,
+    OutOfMemory,
+    Unreachable,
+)
 
 GET = Verb(b"GET", readonly=True)
+GET_FRESH = Verb(b"GET", readonly=True, primary=True)
 GETDEL = Verb(b"GETDEL")
 GETEX = Verb(b"GETEX", idempotent=True)
 SET = Verb(b"SET", idempotent=True)
 SET_IF = Verb(b"SET")
 MGET = Verb(b"MGET", ALL, readonly=True, empty=())
 MGET_SPREAD = Verb(b"MGET", ALL, readonly=True, spread=Spread.GATHER, empty=())
+MGET_FRESH = Verb(b"MGET", ALL, readonly=True, primary=True, spread=Spread.GATHER, empty=())
 MSET = Verb(b"MSET", PAIRS, idempotent=True)
 MSET_SPREAD = Verb(b"MSET", PAIRS, idempotent=True, spread=Spread.ALL_OK)
 MSETEX = Verb(b"MSETEX", COUNTED_PAIRS, idempotent=True, empty=0)
@@ -58,6 +68,12 @@ def get(space: Space, key: str, default: Any = None, version: int | None = None)
     """
     wire = space.key(key, version)
     return Command(GET, (wire,), partial(space.read, wire, default))
+
+
+def get_fresh(space: Space, key: str, default: Any = None, version: int | None = None) -> Command[Any]:
+    """`get` of the primary, for who must see what another caller has just stored."""
+    wire = space.key(key, version)
+    return Command(GET_FRESH, (wire,), partial(space.read, wire, default))
 
 
 def getex(space: Space, key: str, timeout: Timeout = DEFAULT, version: int | None = None) -> Command[Any]:
@@ -167,7 +183,11 @@ def _found(space: Space, names: tuple[str, ...], wires: tuple[bytes, ...], repli
 def set_many(
     space: Space, data: Mapping[str, object], timeout: Timeout = DEFAULT, version: int | None = None
 ) -> Steps[list[str]]:
-    """The keys that could not be stored (the server is out of memory): normally none. One round trip a node.
+    """The keys that could not be stored (the server is out of memory, or one of several is gone): normally none.
+
+    One round trip a node.
+
+    :raises Unreachable: no server could be reached.
 
     :raises Unencodable: a value can not be stored; nothing was sent.
     """
@@ -227,11 +247,13 @@ def _failed(
     failed: list[str] = []
     rest = iter(names)
     for command, result in zip(commands, results, strict=True):
-        written = list(islice(rest, len(command.keys)))
-        if isinstance(result, CacheError) and not isinstance(result, OutOfMemory):
+        written = dict(zip(command.keys, islice(rest, len(command.keys)), strict=False))
+        if isinstance(result, Incomplete):
+            failed += [name for key, name in written.items() if key in result.missing]
+        elif isinstance(result, CacheError) and not isinstance(result, (OutOfMemory, Unreachable)):
             raise result
-        if result is not True:
-            failed += written
+        elif result is not True:
+            failed += written.values()
     return failed
 
 
@@ -270,7 +292,7 @@ def _counted(key: str, reply: Reply) -> int:
 
 def stored(space: Space, key: str, version: int | None = None) -> Command[bytes | None]:
     """The bytes at *key* as they are; None where it is missing."""
-    return Command(GET, (space.key(key, version),), unread)
+    return Command(GET_FRESH, (space.key(key, version),), unread)
 
 
 def swap(space: Space, key: str, expected: bytes, new: bytes, version: int | None = None) -> Command[bool]:

@@ -82,7 +82,7 @@ def read(location: str | Sequence[str], params: Mapping[str, Any]) -> Settings:
     options.setdefault("secret", _secrets())
     options.setdefault("key_function", _key_function(params.get("KEY_FUNCTION")))
     options.setdefault("reverse_key_function", _reverse(params.get("REVERSE_KEY_FUNCTION")))
-    return settings(_one_url(location), options)
+    return settings(location, options)
 
 
 def read_timeout(params: Mapping[str, Any]) -> Timeout:
@@ -109,15 +109,6 @@ def _lower(options: Mapping[str, Any]) -> dict[str, Any]:
             raise Misconfigured(f"option {name.lower()!r} is given twice, in capitals and not; give it once")
         lower[name.lower()] = value
     return lower
-
-
-def _one_url(location: str | Sequence[str]) -> str:
-    # A comma or semicolon may stand in a password too: it separates where another URL begins.
-    parts = re.split(r"[;,]\s*(?=[a-z]+://)", location) if isinstance(location, str) else location
-    urls = [url for part in parts if (url := part.strip().rstrip(",; "))]
-    if len(urls) != 1:
-        raise Misconfigured(f"LOCATION holds {len(urls)} URLs; give one, such as 'valkey://127.0.0.1:6379/0'")
-    return urls[0]
 
 
 def _page() -> int | None:

@@ -19,7 +19,8 @@ from vkcache.core.expiry import Timeout
 from vkcache.django.options import SITE_WIDE, as_django_says_it, check, read, read_timeout
 from vkcache.shell.adoor import AsyncDoor
 from vkcache.shell.door import Door
-from vkcache.shell.nodes.choosing import choose, choose_async, raw_client
+from vkcache.shell.doors import adoor, door
+from vkcache.shell.nodes.choosing import raw_client
 from vkcache.shell.options import Settings
 from vkcache.shell.unreadable import Unreadable
 
@@ -49,8 +50,7 @@ class Site:
     def adoor(self) -> AsyncDoor:
         """The door for tasks, made when it is first asked for."""
         if self._adoor is None:
-            ignore, log = self.settings.ignore_exceptions, self.settings.log_ignored_exceptions
-            made = AsyncDoor(choose_async(self.settings), ignore=ignore, log_ignored=log)
+            made = adoor(self.settings)
             with _lock:
                 self._adoor = self._adoor or made
         return self._adoor
@@ -86,11 +86,9 @@ def site(location: str | Sequence[str], params: Mapping[str, Any]) -> Site:
 
 def _new(location: str | Sequence[str], params: Mapping[str, Any]) -> Site:
     settings = read(location, params)
-    door = Door(
-        choose(settings), ignore=settings.ignore_exceptions, log_ignored=settings.log_ignored_exceptions
-    )
     unreadable = Unreadable(strict=settings.strict)
-    return Site(location, dict(params), settings, read_timeout(params), settings.codec(), door, unreadable)
+    timeout, codec = read_timeout(params), settings.codec()
+    return Site(location, dict(params), settings, timeout, codec, door(settings), unreadable)
 
 
 def _forget(*, setting: str, **_: Any) -> None:

@@ -14,10 +14,10 @@ from typing import Any, Self, TypeVar
 from vkcache.core.plan import Pages, Plan
 from vkcache.shell.adoor import AsyncDoor
 from vkcache.shell.binding import Async, Function, command, either, plan, stream
+from vkcache.shell.doors import adoor
 from vkcache.shell.holding import Terms
 from vkcache.shell.locks import AsyncLock
 from vkcache.shell.naming import Spaced
-from vkcache.shell.nodes.choosing import choose_async
 from vkcache.shell.options import Settings
 from vkcache.shell.pipeline import AsyncPipeline
 from vkcache.shell.run import run_async, stream_async
@@ -110,9 +110,7 @@ class AsyncClient(Commands, Standalone, AsyncCarrier):
     """
 
     def _open(self, chosen: Settings) -> None:
-        self._door = AsyncDoor(
-            choose_async(chosen), ignore=chosen.ignore_exceptions, log_ignored=chosen.log_ignored_exceptions
-        )
+        self._door = adoor(chosen)
 
     async def __aenter__(self) -> Self:
         return self

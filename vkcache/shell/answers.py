@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from vkcache.core import replies
 from vkcache.core.plan import Command, Reply
 from vkcache.core.replies import Fault
-from vkcache.errors import CacheError, ReplyError, Unreachable
+from vkcache.errors import CacheError, Incomplete, ReplyError, Unreachable
 
 T = TypeVar("T")
 
@@ -30,10 +30,12 @@ class Answers:
 
     *ignore*: where the server can not be reached or fails, every command is answered as by a server
     that holds nothing and stores nothing (`Verb.empty`), so each plan takes its way for a miss.
+    *strict*: what only some nodes could answer is an error.
     """
 
-    def __init__(self, *, ignore: bool = False, log_ignored: bool = False) -> None:
+    def __init__(self, *, ignore: bool = False, log_ignored: bool = False, strict: bool = False) -> None:
         self._ignore = ignore
+        self._strict = strict
         self._log_ignored = log_ignored
 
     def _read(self, command: Command[T], reply: Reply) -> T:
@@ -55,8 +57,22 @@ class Answers:
             raise replies.error(Fault(said), command) from error
 
     def _missed(self, command: Command[T], error: Unreachable | ReplyError) -> T:
-        """The result of a command that got no reply."""
+        """The result of a command that got no reply, or none from some of the nodes."""
+        if isinstance(error, Incomplete):
+            return self._part(command, error)
         return self._read(command, self._absent(command, error))
+
+    def _part(self, command: Command[T], error: Incomplete) -> T:
+        """What the nodes answered that could be reached: a result, where it is no more than missing values.
+
+        :raises Incomplete: it is told as an error, with that as its *partial*.
+        """
+        partial = self._read(command, error.reply)
+        if self._ignore or (command.verb.readonly and not self._strict):
+            log.warning("Missing: %s", error)
+            return partial
+        error.partial = partial
+        raise error
 
     def _results(self, commands: Sequence[Command[T]], answers: Sequence[Reply]) -> list[T | CacheError]:
         return [self._result(command, reply) for command, reply in zip(commands, answers, strict=True)]
@@ -66,8 +82,10 @@ class Answers:
     ) -> list[T | CacheError]:
         return self._results(commands, [self._absent(command, error) for command in commands])
 
-    def _result(self, command: Command[T], reply: Reply) -> T | CacheError:
+    def _result(self, command: Command[T], reply: Reply | Unreachable) -> T | CacheError:
         try:
+            if isinstance(reply, Unreachable):
+                return self._missed(command, reply)
             return self._read(command, reply)
         except CacheError as error:
             return error

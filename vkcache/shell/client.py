@@ -14,10 +14,10 @@ from typing import Any, Self, TypeVar
 from vkcache.core.plan import Pages, Plan
 from vkcache.shell.binding import Function, Sync, command, either, plan, stream
 from vkcache.shell.door import Door
+from vkcache.shell.doors import door
 from vkcache.shell.holding import Terms
 from vkcache.shell.locks import Lock
 from vkcache.shell.naming import Spaced
-from vkcache.shell.nodes.choosing import choose
 from vkcache.shell.options import Settings
 from vkcache.shell.pipeline import Pipeline
 from vkcache.shell.run import run
@@ -109,9 +109,7 @@ class Client(Commands, Standalone, Carrier):
     """
 
     def _open(self, chosen: Settings) -> None:
-        self._door = Door(
-            choose(chosen), ignore=chosen.ignore_exceptions, log_ignored=chosen.log_ignored_exceptions
-        )
+        self._door = door(chosen)
 
     def __contains__(self, key: str) -> bool:
         return self.has_key(key)

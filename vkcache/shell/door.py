@@ -34,15 +34,17 @@ T = TypeVar("T")
 class Door(Answers):
     """Performs the steps of plans over *nodes*."""
 
-    def __init__(self, nodes: Nodes, *, ignore: bool = False, log_ignored: bool = False) -> None:
-        super().__init__(ignore=ignore, log_ignored=log_ignored)
+    def __init__(
+        self, nodes: Nodes, *, ignore: bool = False, log_ignored: bool = False, strict: bool = False
+    ) -> None:
+        super().__init__(ignore=ignore, log_ignored=log_ignored, strict=strict)
         self.nodes = nodes
 
     def of_plan(self) -> Door:
         """The door for one plan; where errors are ignored, a dead server costs the plan one time-out."""
         if not self._ignore:
             return self
-        return Door(Fuse(self.nodes), ignore=True, log_ignored=self._log_ignored)
+        return Door(Fuse(self.nodes), ignore=True, log_ignored=self._log_ignored, strict=self._strict)
 
     def perform(self, step: Step[T]) -> T:
         """The result of *step*."""
@@ -61,9 +63,11 @@ class Door(Answers):
         return self._read(command, reply)
 
     def _batch(self, step: Batch[T] | Transaction[T]) -> list[T | CacheError]:
-        send = self.nodes.transact if isinstance(step, Transaction) else self.nodes.ask_all
         try:
-            answers = send(step.commands)
+            if isinstance(step, Transaction):
+                answers = self.nodes.transact(step.commands, whole=step.whole)
+            else:
+                answers = self.nodes.ask_all(step.commands)
         except FAILURES as error:
             return self._all_missed(step.commands, error)
         return self._results(step.commands, answers)

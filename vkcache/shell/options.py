@@ -15,13 +15,15 @@ from typing import Any, Literal, TypedDict
 from urllib.parse import urlencode
 
 import valkey
-from attrs import Attribute, field, fields, frozen
+from attrs import Attribute, evolve, field, fields, frozen
 
 from vkcache.core.codec import Codec, codec
 from vkcache.core.codec.naming import nearest  # Django's settings are told of it too
 from vkcache.core.keyspace import KeyFunction, Keyspace
+from vkcache.core.rings import RINGS
 from vkcache.errors import Misconfigured
 from vkcache.shell import urls
+from vkcache.shell.topologies import TOPOLOGIES, Topology, check_topology, read_sentinels
 
 
 class UnsignedPickles(UserWarning):
@@ -115,9 +117,24 @@ class Settings:
     reverse_key_function: Callable[[str], str] | None = _function()
     scan_itersize: int = _count(1000)
     # connections
-    topology: str | None = option(
-        lambda value: value in (None, "single"), 'give "single" or leave it out: there is one server', None
+    topology: Topology | None = option(
+        lambda value: value in (None, *TOPOLOGIES), f"give one of {', '.join(TOPOLOGIES)}, or leave it out", None
     )
+    read_from: Literal["replica", "primary", "any"] | None = option(
+        lambda value: value in (None, "replica", "primary", "any"), 'give "replica", "primary" or "any"', None
+    )
+    read_your_writes: bool | float = option(
+        lambda value: isinstance(value, bool) or (_number(value) and value >= 0),
+        "give True, or for how many seconds after a write its thread or task reads from the primary",
+        False,
+    )
+    ring: str = option(lambda value: value in RINGS, f"give one of {', '.join(RINGS)}", RINGS[0])
+    sentinels: tuple[tuple[str, int], ...] = field(default=(), converter=read_sentinels)
+    sentinel_kwargs: Mapping[str, Any] = option(
+        lambda value: isinstance(value, Mapping), "give a dict", MappingProxyType({}), secret=True
+    )
+    nodes: tuple[Settings, ...] = field(default=(), repr=False)
+    written: str = field(default="", repr=False)
     username: str | None = _text()
     password: str | None = _text(secret=True)
     credential_provider: Any = option(
@@ -148,6 +165,18 @@ class Settings:
     # the embedded server
     maxmemory: str | int = "256mb"
     maxmemory_policy: str = "allkeys-lru"
+
+    @property
+    def laid_out(self) -> Topology:
+        """The topology, where none was given too."""
+        if self.topology is not None:
+            return self.topology
+        return "sentinel" if self.sentinels else "replicas" if self.nodes else "single"
+
+    @property
+    def own_reads_for(self) -> float:
+        """For how many seconds a thread or task reads from the primary after it wrote."""
+        return float(self.read_your_writes)
 
     def keyspace(self, prefix: str, version: int) -> Keyspace:
         return Keyspace(prefix, version, self.key_function, self.reverse_key_function)
@@ -210,7 +239,12 @@ class Options(TypedDict, total=False):
     key_function: KeyFunction | None
     reverse_key_function: Callable[[str], str] | None
     scan_itersize: int
-    topology: str | None
+    topology: Topology | None
+    read_from: Literal["replica", "primary", "any"] | None
+    read_your_writes: bool | float
+    ring: str
+    sentinels: Sequence[tuple[str, int] | str]
+    sentinel_kwargs: Mapping[str, Any]
     username: str | None
     password: str | None
     credential_provider: Any
@@ -260,16 +294,24 @@ TLS = frozenset(
 )
 """valkey-py's options of an encrypted connection."""
 
-_KNOWN = frozenset(attribute.name for attribute in fields(Settings)) - {"url", "tls"}
+_KNOWN = frozenset(attribute.name for attribute in fields(Settings)) - {"url", "tls", "nodes", "written"}
 _UNSET = frozenset(attribute.name for attribute in fields(Settings) if attribute.default is None)
 
 
-def settings(url: str, options: Mapping[str, Any]) -> Settings:
-    """*options* and those inside *url* and pool_kwargs, checked.
+def settings(url: str | Sequence[str], options: Mapping[str, Any]) -> Settings:
+    """*options* and those inside *url*, or several, and pool_kwargs, checked.
 
     :raises Misconfigured: one is unknown (the message names the nearest known one), or its value is;
         the URL can not be read; or two of them contradict.
     """
+    locations = urls.listed(url)
+    each = tuple(_settings(location, options) for location in locations)
+    chosen = each[0] if len(each) == 1 else evolve(each[0], nodes=each)
+    check_topology(chosen, frozenset(options))
+    return chosen
+
+
+def _settings(url: str, options: Mapping[str, Any]) -> Settings:
     place = urls.read(url)
     inside, query = _known_inside(place.query)
     beside, pool_kwargs = _known_inside(options.get("pool_kwargs"))
@@ -281,6 +323,7 @@ def settings(url: str, options: Mapping[str, Any]) -> Settings:
     _check_place(place.scheme, given, tls)
     return Settings(
         url=f"{place.address}?{urlencode(query)}" if query else place.address,
+        written=url,
         tls=_with_host_names(tls) if place.scheme in urls.ENCRYPTED else tls,
         **given,
     )

@@ -66,7 +66,7 @@ class Queued(Queue):
         """All that was queued, as one step, and its slots."""
         commands, slots = tuple(self._commands), self._slots
         self.reset()
-        return Transaction(commands) if self._transaction else Batch(commands), slots
+        return Transaction(commands, whole=False) if self._transaction else Batch(commands), slots
 
 
 def _handed_out(slots: Sequence[Slot[Any]], results: list[Any], raise_on_error: bool) -> list[Any]:
@@ -88,6 +88,8 @@ class Pipeline(Commands, Queued):
     A queued call answers a `Slot`, whose ``value`` is the result once `execute` has run. What a call
     can not accept it refuses when it is queued. With *transaction* the commands are carried out
     together (MULTI, EXEC: https://valkey.io/topics/transactions); without, they are only sent together.
+    Where keys live on several servers, those commands are carried out together whose keys share a server,
+    and in a cluster a slot (``{tag}``).
 
     Not for several threads at once.
     """

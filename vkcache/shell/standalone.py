@@ -5,6 +5,7 @@ What may enter: how a client is built, and what it answers of itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Unpack
 
 from vkcache.core.codec import Codec
@@ -22,7 +23,7 @@ class Standalone(Spaced):
 
     def __init__(
         self,
-        url: str = "memory://",
+        url: str | Sequence[str] = "memory://",
         *,
         prefix: str = "",
         version: int = 1,

@@ -6,7 +6,8 @@ that may be a password.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -17,6 +18,7 @@ from vkcache.errors import Misconfigured
 SCHEMES: Final = ("valkey", "valkeys", "redis", "rediss", "unix", "embedded", "memory")
 ENCRYPTED: Final = frozenset(("valkeys", "rediss"))
 _NAMED = frozenset(("embedded", "memory"))
+_separator = re.compile(r"[;,]\s*(?=[a-z]+://)")
 _FALSE = frozenset(("", "0", "f", "false", "n", "no", "off", "disabled"))
 _QUOTE = "quote a password in a URL (urllib.parse.quote), or give it as the option password"
 
@@ -51,6 +53,26 @@ class Place:
     address: str = field(repr=False)
     login: Mapping[str, Any] = field(factory=dict, repr=False)
     query: Mapping[str, Any] = field(factory=dict, repr=False)
+
+
+def listed(location: str | Sequence[str]) -> tuple[str, ...]:
+    """The URLs of a list, or of a text in which commas or semicolons separate them.
+
+    :raises Misconfigured: there is none.
+    """
+    if isinstance(location, str):
+        # A comma or semicolon may stand in a password too: it separates where another URL begins.
+        parts: Sequence[str] = _separator.split(location)
+    else:
+        parts = location
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise Misconfigured(f"option url, of type {type(location).__name__}: give a URL as a str, or several")
+    if len(parts) == 1:
+        return (parts[0].strip().rstrip(",; ") if "://" in parts[0] else parts[0],)
+    urls = tuple(url for part in parts if (url := part.strip().rstrip(",; ")))
+    if not urls:
+        raise Misconfigured("no URL is given: give one, such as 'valkey://127.0.0.1:6379/0'")
+    return urls
 
 
 def read(url: str) -> Place:
@@ -89,6 +111,20 @@ def shown(url: str) -> str:
     """*url* without user, password and options."""
     scheme, rest = split(url)
     return f"{scheme}://{rest.partition('?')[0].partition('#')[0].rpartition('@')[2]}"
+
+
+def host(url: str, *, port: bool = False) -> str:
+    """The host that *url* names, as it is written there; with *port* what stands behind it too."""
+    named = _host(split(url)[1]).rpartition("@")[2]
+    if port:
+        return named
+    return named.rpartition(":")[0] if re.search(r":[0-9]*$", named) and not named.endswith("]") else named
+
+
+def address(url: str) -> str:
+    """The server that *url* names, as "host:port"."""
+    parts = _parts(url)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
 
 
 def _host(rest: str) -> str:

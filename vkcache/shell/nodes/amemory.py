@@ -30,8 +30,8 @@ class AsyncMemory:
     async def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
         return self._nodes.ask_all(commands)
 
-    async def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        return self._nodes.transact(commands)
+    async def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:
+        return self._nodes.transact(commands, whole=whole)
 
     async def features(self) -> Features:
         return self._nodes.features()

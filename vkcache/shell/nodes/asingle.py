@@ -18,6 +18,7 @@ from vkcache.core.replies import executed
 from vkcache.errors import Unreachable
 from vkcache.shell.nodes.home import Home
 from vkcache.shell.nodes.requests import (
+    ASKING,
     may_try_again,
     packed,
     packed_one,
@@ -48,18 +49,25 @@ class AsyncSingle:
         payload, verb = packed_one(command), command.verb
         if verb.blocking:
             return self._waited(payload)
-        return self._exchange(payload, 0, repeatable=verb.repeatable)
+        return self.exchange(payload, 0, repeatable=verb.repeatable)
 
     async def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
         if not commands:
             return []
         payload, again = packed(commands), repeatable(commands)
-        replies: list[Reply] = await self._exchange(payload, len(commands), repeatable=again)
+        replies: list[Reply] = await self.exchange(payload, len(commands), repeatable=again)
         return replies
 
-    async def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+    async def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:  # noqa: ARG002  # one server
         count, again = len(commands) + 2, repeatable(commands)
-        return executed(await self._exchange(transaction(commands), count, repeatable=again))
+        return executed(await self.exchange(transaction(commands), count, repeatable=again))
+
+    async def ask_moved(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
+        """The replies to *commands*, a transaction or one, whose slot is just being moved here."""
+        payload = ASKING + (transaction(commands) if together else packed(commands))
+        count, again = len(commands) + (3 if together else 1), repeatable(commands)
+        replies = (await self.exchange(payload, count, repeatable=again))[1:]
+        return executed(replies) if together else replies
 
     async def features(self) -> Features:
         return (await self._home().connected()).features
@@ -80,8 +88,8 @@ class AsyncSingle:
         self._homes.clear()
         self._lock = threading.Lock()
 
-    async def _exchange(self, payload: bytes, count: int, *, repeatable: bool) -> Any:
-        """The replies; over a new connection where the server has closed an old one, as after a restart."""
+    async def exchange(self, payload: bytes, count: int, *, repeatable: bool) -> Any:
+        """The list of *count* replies, or with 0 the one; over a new connection where the server closed an old one."""
         home = self._home()
         try:
             stream = home.stream

@@ -22,11 +22,19 @@ class Nodes(Protocol):
         ...
 
     def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        """The replies to independent *commands*, in their order; one round trip a node."""
+        """The replies to independent *commands*, in their order; one round trip a node.
+
+        One whose node could not be reached has an `Unreachable` in its place.
+
+        :raises Unreachable: no node could.
+        """
         ...
 
-    def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        """The replies to *commands*, which are carried out together or not at all."""
+    def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:
+        """The replies to *commands*, which are carried out together or not at all.
+
+        *whole*: all of them; else those of each node.
+        """
         ...
 
     def features(self) -> Features:
@@ -45,7 +53,9 @@ class AsyncNodes(Protocol):
 
     def ask_all(self, commands: Sequence[Command[Any]]) -> Awaitable[list[Reply]]: ...
 
-    def transact(self, commands: Sequence[Command[Any]]) -> Awaitable[list[Reply]]: ...
+    def transact(
+        self, commands: Sequence[Command[Any]], *, whole: bool = True
+    ) -> Awaitable[list[Reply]]: ...
 
     def features(self) -> Awaitable[Features]: ...
 

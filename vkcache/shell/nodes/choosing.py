@@ -7,7 +7,7 @@ Nothing is opened here: the first step does that.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import valkey
 import valkey.asyncio
@@ -22,9 +22,12 @@ from vkcache.shell.wire.opening import opener, valkey_pool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vkcache.shell.nodes.layout import Node
     from vkcache.shell.options import Settings
     from vkcache.shell.wire.connection import Connection
     from vkcache.shell.wire.stream import Stream
+
+N = TypeVar("N")
 
 
 def choose(settings: Settings) -> Nodes:
@@ -32,14 +35,12 @@ def choose(settings: Settings) -> Nodes:
 
     :raises Misconfigured: an option does not fit the URL, or a package is needed that is not installed.
     """
-    return Single(
-        _opener(settings),
-        waiting=_opener(settings, waiting=True),
-        limit=settings.max_connections,
-        patience=settings.socket_timeout,
-        place=shown(settings.url),
-        check_after=settings.health_check_interval,
-    )
+    if settings.laid_out == "single":
+        return _single(settings)
+    from vkcache.shell.nodes import laying, several
+
+    layout, of = laying.lay_out(settings)
+    return several.Several(layout, lambda node: _single(of(node), node.reading), _brief(_single, of))
 
 
 def choose_async(settings: Settings) -> AsyncNodes:
@@ -51,8 +52,37 @@ def choose_async(settings: Settings) -> AsyncNodes:
     if scheme == "memory":
         from vkcache.shell.nodes import amemory, memory
 
-        return amemory.AsyncMemory(choose(settings), memory.opener(rest))
-    return AsyncSingle(_dialler(settings), shown(settings.url))
+        return amemory.AsyncMemory(_single(settings), memory.opener(rest))
+    if settings.laid_out == "single":
+        return _async_single(settings)
+    from vkcache.shell.nodes import aseveral, laying
+
+    layout, of = laying.lay_out(settings)
+    return aseveral.AsyncSeveral(
+        layout, lambda node: _async_single(of(node), node.reading), _brief(_async_single, of)
+    )
+
+
+def _brief(make: Callable[[Settings], N], of: Callable[[Node], Settings]) -> Callable[[Node], N]:
+    """What makes the connections for one short question to a node."""
+    from vkcache.shell.nodes.laying import brief
+
+    return lambda node: make(brief(of(node)))
+
+
+def _single(settings: Settings, reading: bool = False) -> Single:
+    return Single(
+        _opener(settings, reading=reading),
+        waiting=_opener(settings, waiting=True, reading=reading),
+        limit=settings.max_connections,
+        patience=settings.socket_timeout,
+        place=shown(settings.url),
+        check_after=settings.health_check_interval,
+    )
+
+
+def _async_single(settings: Settings, reading: bool = False) -> AsyncSingle:
+    return AsyncSingle(_dialler(settings, reading=reading), shown(settings.url))
 
 
 def raw_client(settings: Settings) -> valkey.Valkey:
@@ -76,7 +106,7 @@ def raw_async_client(settings: Settings) -> valkey.asyncio.Valkey:
     return valkey.asyncio.Valkey.from_pool(pool)
 
 
-def _opener(settings: Settings, *, waiting: bool = False) -> Callable[[], Connection]:
+def _opener(settings: Settings, *, waiting: bool = False, reading: bool = False) -> Callable[[], Connection]:
     scheme, rest = split(settings.url)
     if scheme == "memory":
         from vkcache.shell.nodes import memory
@@ -89,13 +119,13 @@ def _opener(settings: Settings, *, waiting: bool = False) -> Callable[[], Connec
         _pool(settings, "unix://")  # where it will be is not known yet, whether the options fit is
         # A pool each time: the server may have been started anew.
         return lambda: opener(_pool(settings, _url(settings)), waiting=waiting)()
-    return opener(_pool(settings, settings.url), waiting=waiting)
+    return opener(_pool(settings, settings.url), waiting=waiting, reading=reading)
 
 
-def _dialler(settings: Settings) -> Dial:
+def _dialler(settings: Settings, *, reading: bool = False) -> Dial:
     check_after = settings.health_check_interval
     if split(settings.url)[0] != "embedded":
-        return dialler(_async_pool(settings, settings.url), check_after)
+        return dialler(_async_pool(settings, settings.url), check_after, reading=reading)
     _opener(settings)  # that its own options fit
     _async_pool(settings, "unix://")
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from vkcache.core.plan import Command, Features, Reply
-from vkcache.errors import Unreachable
+from vkcache.errors import Incomplete, Unreachable
 from vkcache.shell.nodes.base import AsyncNodes, Nodes
 
 T = TypeVar("T")
@@ -28,8 +28,8 @@ class Fuse:
     def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
         return self._guarded(lambda: self._nodes.ask_all(commands))
 
-    def transact(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        return self._guarded(lambda: self._nodes.transact(commands))
+    def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:
+        return self._guarded(lambda: self._nodes.transact(commands, whole=whole))
 
     def features(self) -> Features:
         return self._guarded(self._nodes.features)
@@ -42,6 +42,8 @@ class Fuse:
             raise self._blown
         try:
             return work()
+        except Incomplete:
+            raise
         except Unreachable as error:
             self._blown = error
             raise
@@ -60,8 +62,8 @@ class AsyncFuse:
     def ask_all(self, commands: Sequence[Command[Any]]) -> Awaitable[list[Reply]]:
         return self._guarded(lambda: self._nodes.ask_all(commands))
 
-    def transact(self, commands: Sequence[Command[Any]]) -> Awaitable[list[Reply]]:
-        return self._guarded(lambda: self._nodes.transact(commands))
+    def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> Awaitable[list[Reply]]:
+        return self._guarded(lambda: self._nodes.transact(commands, whole=whole))
 
     def features(self) -> Awaitable[Features]:
         return self._guarded(self._nodes.features)
@@ -77,6 +79,8 @@ class AsyncFuse:
             raise self._blown
         try:
             return await work()
+        except Incomplete:
+            raise
         except Unreachable as error:
             self._blown = error
             raise

@@ -86,7 +86,13 @@ class MemoryConnection:
         self._socket = _socket_class()(server)
 
     def exchange(self, payload: bytes, count: int) -> list[Reply]:
+        self.send(payload)
+        return self.receive(count)
+
+    def send(self, payload: bytes) -> None:
         self._socket.sendall(payload)
+
+    def receive(self, count: int) -> list[Reply]:
         replies = self._socket.responses
         if replies.qsize() != count:
             raise Unreachable(f"the engine answered {replies.qsize()} of {count} requests")

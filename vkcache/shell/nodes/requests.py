@@ -15,8 +15,8 @@ from vkcache.core.replies import unsendable
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
 from vkcache.shell.wire.connection import Interrupted
 
-_MULTI = libvalkey.pack_command((b"MULTI",))
-_EXEC = libvalkey.pack_command((b"EXEC",))
+MULTI = libvalkey.pack_command((b"MULTI",))
+EXEC = libvalkey.pack_command((b"EXEC",))
 
 
 def packed_one(command: Command[Any]) -> bytes:
@@ -45,7 +45,11 @@ def transaction(commands: Sequence[Command[Any]]) -> bytes:
 
     :raises InvalidArgument: an argument of one can not be sent.
     """
-    return b"".join((_MULTI, packed(commands), _EXEC))
+    return b"".join((MULTI, packed(commands), EXEC))
+
+
+ASKING = libvalkey.pack_command((b"ASKING",))
+"""Lets a server of a cluster carry out what follows though the slot is still being moved to it."""
 
 
 def repeatable(commands: Sequence[Command[Any]]) -> bool:

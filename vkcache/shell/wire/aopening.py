@@ -23,11 +23,12 @@ Dial: TypeAlias = Callable[[bool], Awaitable[Stream]]
 """Opens a stream in the running loop: one that all share, or with True one for a command that waits."""
 
 
-def dialler(pool: valkey.asyncio.ConnectionPool, check_after: float = 0) -> Dial:
+def dialler(pool: valkey.asyncio.ConnectionPool, check_after: float = 0, *, reading: bool = False) -> Dial:
     """The function that opens one more stream to where *pool* points.
 
     All of an opening takes socket_connect_timeout and socket_timeout together at most. A stream for a
-    command that waits has no time-out; TCP's keepalive notices where its server has vanished.
+    command that waits has no time-out; TCP's keepalive notices where its server has vanished. *reading*: a
+    replica of a cluster is to answer reads itself.
     """
 
     async def dial(waiting: bool) -> Stream:
@@ -40,6 +41,9 @@ def dialler(pool: valkey.asyncio.ConnectionPool, check_after: float = 0) -> Dial
             async with asyncio.timeout(patience):
                 await dialled.connect()
                 hello = await _hello(dialled)
+                if reading:
+                    await dialled.send_command("READONLY")
+                    await dialled.read_response()
         except TimeoutError as error:
             raise TimedOut("the server did not finish its greeting; see socket_timeout") from error
         except exceptions.ValkeyError as error:

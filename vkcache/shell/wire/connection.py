@@ -27,6 +27,8 @@ BROKEN: Final = (OSError, libvalkey.ProtocolError)
 
 PENDING: Final = object()
 _CHUNK = 65536
+_MOMENT = 0.001  # seconds in which what has come already is read
+_UNNOTICED = 16  # the part of a time-out by which a wait may be too long
 
 
 def packed(name: bytes, *args: Arg) -> bytes:
@@ -65,6 +67,14 @@ class Connection(Protocol):
         """
         ...
 
+    def send(self, payload: bytes) -> None:
+        """The first half of `exchange`, for a caller who is to have several under way at once."""
+        ...
+
+    def receive(self, count: int) -> list[Reply]:
+        """The second half. What has come is read also where the time is over."""
+        ...
+
     def alive(self) -> bool:
         """Whether the connection still stands and owes no bytes."""
         ...
@@ -97,6 +107,10 @@ class SocketConnection:
         self._set_timeout(timeout)
 
     def exchange(self, payload: bytes, count: int) -> list[Reply]:
+        self.send(payload)
+        return self._received(count)
+
+    def send(self, payload: bytes) -> None:
         # The kernel begins to count anew where a signal is handled meanwhile; Python's own time-out,
         # which would not, costs every call a poll().
         self.sent = False
@@ -105,6 +119,14 @@ class SocketConnection:
         else:
             self._send_piecewise(memoryview(payload))
         self.sent = True
+
+    def receive(self, count: int) -> list[Reply]:
+        if self._timeout is not None and time.monotonic() - self.used > self._timeout / _UNNOTICED:
+            self._shortened = True
+            self._set_timeout(max(self.used + self._timeout - time.monotonic(), _MOMENT))
+        return self._received(count)
+
+    def _received(self, count: int) -> list[Reply]:
         replies: list[Reply] = []
         while self._read(self._open.recv(_CHUNK), replies, count):
             self._shorten()

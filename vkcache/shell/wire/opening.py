@@ -63,12 +63,14 @@ def _unfit(pool_class: type[_Pool], kwargs: Mapping[str, Any], pool: _Pool | Non
     )
 
 
-def opener(pool: valkey.ConnectionPool, *, waiting: bool = False) -> Callable[[], SocketConnection]:
+def opener(
+    pool: valkey.ConnectionPool, *, waiting: bool = False, reading: bool = False
+) -> Callable[[], SocketConnection]:
     """The function that opens one more connection to where *pool* points.
 
     All of an opening takes socket_connect_timeout and socket_timeout together at most. *waiting*: once it
     is open, a reply may take as long as it likes; a server that has vanished without a word is noticed by
-    TCP's keepalive.
+    TCP's keepalive. *reading*: a replica of a cluster is to answer reads itself.
     """
 
     def open_one() -> SocketConnection:
@@ -77,6 +79,9 @@ def opener(pool: valkey.ConnectionPool, *, waiting: bool = False) -> Callable[[]
         try:
             dialled.connect()
             known = _features(dialled)
+            if reading:
+                dialled.send_command("READONLY")
+                dialled.read_response()
         except exceptions.ValkeyError as error:
             dialled.disconnect()
             raise translated(error) from error

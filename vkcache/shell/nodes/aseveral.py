@@ -1,0 +1,173 @@
+"""Steps of tasks go to several servers, each to the one that a layout names.
+
+What may enter: how a task reaches several servers. Which one it is, is decided in `layout` and its
+kinds; what becomes of a call over several, in `dealing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
+from vkcache.core.replies import Fault
+from vkcache.core.routing import ELSEWHERE, common_place, place
+from vkcache.errors import CacheError, Unreachable
+from vkcache.shell.nodes.asingle import AsyncSingle
+from vkcache.shell.nodes.dealing import Astray, Deal, Load
+from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request, oldest
+from vkcache.shell.nodes.several import only
+from vkcache.shell.run import run_async
+
+T = TypeVar("T")
+
+
+class AsyncSeveral:
+    """The servers of *layout*. *make* makes the connections to one, *brief* those of one short question."""
+
+    def __init__(
+        self, layout: Layout, make: Callable[[Node], AsyncSingle], brief: Callable[[Node], AsyncSingle]
+    ) -> None:
+        self.layout = layout
+        self._make = make
+        self._brief = brief
+        self._leaves: dict[Node, AsyncSingle] = {}
+        layout.tell(self)
+
+    def leaf(self, node: Node) -> AsyncSingle:
+        """The connections to *node*."""
+        known = self._leaves.get(node)
+        return self._leaves.setdefault(node, self._make(node)) if known is None else known
+
+    async def ask(self, command: Command[Any]) -> Reply:
+        verb, layout = command.verb, self.layout
+        if verb.spread is not None and layout.locate is not None:
+            return only(await self.ask_all((command,)))
+        home = place(command, layout.locate)
+        outcome: Outcome = None
+        try:
+            node = layout.choose(home, reads=verb.from_replica)
+            if node is not None:
+                try:
+                    reply = await self.leaf(node).ask(command)
+                except Unreachable as error:
+                    outcome = error
+                else:
+                    if type(reply) is not Fault or not str(reply).startswith(ELSEWHERE):
+                        return reply
+                    outcome = [reply]
+            return (await self.run(layout.reroute(home, Request((command,)), node, outcome)))[0]
+        finally:
+            if not verb.readonly:
+                layout.wrote()
+
+    async def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        return await self._dealt(commands, together=False)
+
+    async def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:
+        layout = self.layout
+        if not whole and layout.locate is not None:
+            return await self._dealt(commands, together=True)
+        try:
+            request = Request(tuple(commands), together=True)
+            return await self.run(layout.reroute(common_place(commands, layout.locate), request, None, None))
+        finally:
+            layout.wrote()
+
+    async def features(self) -> Features:
+        known = await self.run(self.layout.features())
+        if known is not None:
+            return known
+        return oldest([await self._features(group.primary) for group in self.layout.all_groups()])
+
+    async def _features(self, node: Node) -> Features | Unreachable:
+        try:
+            return await self.leaf(node).features()
+        except Unreachable as error:
+            return error
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(leaf.aclose() for leaf in tuple(self._leaves.values())))
+
+    def close(self) -> None:
+        for leaf in tuple(self._leaves.values()):
+            leaf.close()
+
+    def leave(self, node: Node) -> None:
+        """Close the connections to *node*, which is not what it was."""
+        leaf = self._leaves.get(node)
+        if leaf is not None:
+            leaf.close()
+
+    async def run(self, plan: Plan[T]) -> T:
+        """The result of a layout's own steps."""
+        return await run_async(plan, self._perform)
+
+    async def _dealt(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
+        deal = Deal(self.layout, commands, together=together)
+        while deal.unknown is not False:
+            await self.run(self.layout.found(deal.unknown))
+            deal = Deal(self.layout, commands, together=together)
+        try:
+            loads = deal.loads
+            if len(loads) == 1:
+                rows = [await self._exchanged(deal, loads[0])]
+            else:
+                rows = await asyncio.gather(*(self._exchanged(deal, load) for load in loads))
+            for astray in [one for row in rows for one in row]:
+                await self._reroute(deal, astray)
+        finally:
+            if deal.writes:
+                self.layout.wrote()
+        return deal.replies()
+
+    async def _exchanged(self, deal: Deal, load: Load) -> list[Astray]:
+        """What has to be rerouted of *load*."""
+        try:
+            node = self.layout.choose(load.place, reads=load.reads)
+            if node is None:
+                node = await self.run(self.layout.chosen(load.place, reads=load.reads))
+        except Unreachable as error:
+            deal.lose(load, error)
+            return []
+        try:
+            replies = await self.leaf(node).exchange(load.payload, load.count, repeatable=load.repeatable)
+        except Unreachable as error:
+            return deal.take(load, node, error)
+        return deal.take(load, node, replies)
+
+    async def _reroute(self, deal: Deal, astray: Astray) -> None:
+        home, request, node, outcome, unit = astray
+        try:
+            deal.settle(unit, await self.run(self.layout.reroute(home, request, node, outcome)))
+        except Unreachable as error:
+            deal.settle(unit, error)
+
+    async def _perform(self, step: Step[Any]) -> Any:
+        if isinstance(step, Ask):
+            return await self._ask(self.leaf(step.node), step.request, asking=step.asking)
+        if isinstance(step, Inquire):
+            return await self._inquire(step)
+        if isinstance(step, Sleep):
+            return await asyncio.sleep(step.seconds)
+        assert isinstance(step, Aside)
+        return await asyncio.to_thread(step.function)
+
+    async def _ask(self, leaf: AsyncSingle, request: Request, *, asking: bool) -> list[Reply]:
+        commands = request.commands
+        if asking:
+            return await leaf.ask_moved(commands, together=request.together)
+        if request.together:
+            return await leaf.transact(commands)
+        return [await leaf.ask(command) for command in commands]
+
+    async def _inquire(self, step: Inquire) -> Reply:
+        leaf = self._brief(step.node)
+        try:
+            reply = await leaf.ask(step.command)
+        except CacheError:
+            return None
+        finally:
+            await leaf.aclose()
+        return None if isinstance(reply, Fault) else reply

@@ -1,0 +1,239 @@
+"""A Valkey Cluster: sixteen thousand slots, and which server holds each today.
+
+What a process knows of a cluster is one `Chart`, whatever the number of caches that use it. It is
+corrected by every redirection, and looked up anew at most once a second. A primary that is gone is not
+waited for: its replicas are asked, and the one that does not point back has taken over.
+
+What may enter: what is true of clusters. https://valkey.io/topics/cluster-spec
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attrs import define, field
+from valkey.cluster import parse_cluster_slots
+
+from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Steps, Verb
+from vkcache.core.replies import Fault
+from vkcache.core.routing import SLOTS, redirect, slot
+from vkcache.errors import TimedOut, Unreachable
+from vkcache.shell.nodes.layout import ASK_AGAIN, Course, Group, Inquire, Layout, Node, ReadFrom
+
+CLUSTER_SLOTS = Command(Verb(b"CLUSTER", NO_KEYS, readonly=True), (b"SLOTS",), lambda reply: reply)
+
+_LOOK_AGAIN = 0.002  # seconds between two looks whether another caller has found the cluster
+_ASKED_AT_MOST = 8  # servers asked for the layout, beside the seeds, before a caller gives up
+
+
+class Chart:
+    """What this process knows of one cluster; all its caches share it.
+
+    *seeds*: "host:port" as the settings have them, asked by these names for as long as the process lives.
+    """
+
+    def __init__(self, seeds: Sequence[str]) -> None:
+        self.seeds = tuple(Node(seed) for seed in seeds)
+        self.slots: list[Group | None] = [None] * SLOTS
+        self.groups: tuple[Group, ...] = ()
+        self._nodes: dict[tuple[str, bool], Node] = {}
+        self._looked_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def due(self) -> bool:
+        """Whether the caller is to look the layout up; nobody else is for a second then."""
+        with self._lock:
+            now = time.monotonic()
+            if now < self._looked_at + ASK_AGAIN:
+                return False
+            self._looked_at = now
+            return True
+
+    def failed(self) -> None:
+        """Nobody answered the caller who looked the layout up, and nothing is known yet: the next may try."""
+        if not self.groups:
+            self._looked_at = float("-inf")
+
+    def known(self) -> list[Node]:
+        """Whom to ask for the layout: servers that it names, none twice in the same order, then the seeds."""
+        named = [node for group in self.groups for node in (group.primary, *group.replicas)]
+        random.shuffle(named)
+        standing = sorted(named, key=lambda node: node.suspect)
+        return [*standing[:_ASKED_AT_MOST], *self.seeds]
+
+    def node(self, address: str, *, reading: bool = False) -> Node:
+        known = self._nodes.get((address, reading))
+        if known is None:
+            known = self._nodes.setdefault((address, reading), Node(address, reading))
+        return known
+
+    def read(self, reply: Reply, asked: Node) -> bool:
+        """Take over what CLUSTER SLOTS answers, as *asked* did; False: nothing that can be used."""
+        try:
+            told = sorted(parse_cluster_slots(reply).items())
+        except (TypeError, ValueError, LookupError, AttributeError):
+            return False
+        host = asked.address.rpartition(":")[0]
+        slots: list[Group | None] = [None] * SLOTS
+        groups: dict[str, Group] = {}
+        for (first, last), served in told:
+            primary, *replicas = _addresses(host, (served["primary"], *served["replicas"]))
+            group = groups.get(primary) or groups.setdefault(primary, self._group(primary, replicas))
+            slots[first : last + 1] = [group] * (last + 1 - first)
+        if not told:
+            return False
+        with self._lock:
+            self.slots[:] = slots  # in place: layouts hold this very list
+            self.groups = tuple(groups.values())
+        return True
+
+    def _group(self, primary: str, replicas: Iterable[str]) -> Group:
+        others = tuple(replicas)
+        return Group(
+            self.node(primary),
+            tuple(self.node(address) for address in others),
+            tuple(self.node(address, reading=True) for address in others),
+        )
+
+    def moved(self, number: int, address: str) -> Node:
+        """The slot *number* is at *address* now, says a server."""
+        node = self.node(address)
+        with self._lock:
+            held = self.slots[number]
+            if held is not None and node in held.replicas:
+                self._promote(held, node)
+            elif held is None or held.primary is not node:
+                known = next((group for group in self.groups if group.primary is node), None)
+                self.slots[number] = known or Group(node)
+        return node
+
+    def promoted(self, group: Group, node: Node) -> None:
+        """The replica *node* has carried out what only a primary does."""
+        with self._lock:
+            if node in group.replicas:
+                self._promote(group, node)
+
+    def _promote(self, group: Group, node: Node) -> None:
+        gone = group.primary
+        group.primary = node
+        group.replicas = (*(other for other in group.replicas if other is not node), gone)
+        group.readers = tuple(self.node(other.address, reading=True) for other in group.replicas)
+
+
+def _addresses(host: str, served: Iterable[Sequence[Any]]) -> list[str]:
+    # A server that does not know its own name leaves it empty, or says "?": it is the one that was asked.
+    return [f"{host if name in ('', None, '?') else name}:{port}" for name, port in (one[:2] for one in served)]
+
+
+_charts: dict[tuple[str, ...], Chart] = {}
+_lock = threading.Lock()
+
+
+def chart(seeds: Iterable[str]) -> Chart:
+    """The chart of the cluster with these seeds, which all caches of this process share."""
+    named = tuple(sorted(set(seeds)))
+    with _lock:
+        return _charts.setdefault(named, Chart(named))
+
+
+@define(eq=False)
+class Cluster(Layout):
+    """Slots of a cluster as places."""
+
+    chart: Chart = field(kw_only=True)
+
+    @classmethod
+    def over(cls, known: Chart, read_from: ReadFrom, own_reads_for: float, patience: float | None) -> Cluster:
+        return cls(known.slots, slot, read_from, own_reads_for, patience, chart=known)
+
+    def all_groups(self) -> list[Group]:
+        return list(self.chart.groups)
+
+    def any_group(self) -> Group | None:
+        groups = self.chart.groups
+        return random.choice(groups) if groups else None
+
+    def features(self) -> Steps[Features | None]:
+        """What the oldest server can do: one that joins tomorrow may be older than those of today."""
+        yield from ()
+        return Features()
+
+    def learned(self) -> Steps[None]:
+        if not self.chart.due():
+            yield from self._found_by_another()
+        else:
+            yield from self._look(self.chart.known())
+
+    def _look(self, nodes: Iterable[Node]) -> Steps[None]:
+        for node in nodes:
+            if node.suspect and not node.due():
+                continue
+            reply = yield Inquire(node, CLUSTER_SLOTS)
+            if self.chart.read(reply, node):
+                return
+        self.chart.failed()
+
+    def _found_by_another(self) -> Steps[None]:
+        """Wait, where nothing is known yet, for the caller who has gone to look."""
+        end = time.monotonic() + (self.patience or ASK_AGAIN)
+        while not self.chart.groups and time.monotonic() < end:
+            yield Sleep(_LOOK_AGAIN)
+
+    def _successor(self, place: int | None, gone: Node) -> Steps[Node]:
+        group = yield from self.found(place)
+        for node in group.replicas:
+            if not node.suspect:
+                return node
+        yield from self.learned()
+        group = yield from self.found(place)
+        if group.primary.suspect:
+            raise Unreachable(f"{gone.address}: did not answer a moment ago")
+        return group.primary
+
+    def instead_of_primary(self, course: Course, node: Node, error: Unreachable) -> Steps[Node]:
+        group = yield from self.found(course.place)
+        if isinstance(error, TimedOut) and not (yield from self._doubted(node, error)):
+            raise course.error(error)
+        for other in group.replicas:
+            if other not in course.tried and not other.suspect:
+                return other
+        yield from self.learned()
+        group = yield from self.found(course.place)
+        if group.primary in course.tried:
+            raise course.error(error)
+        return group.primary
+
+    def elsewhere(self, course: Course, node: Node, fault: Fault) -> Steps[tuple[Node, bool] | None]:
+        told = redirect(fault)
+        if told is not None:
+            address = f"{told.host or node.address.rpartition(':')[0]}:{told.port}"
+            if not told.once:
+                return (yield from self._moved(course, told.slot, address)), False
+            if not course.request.commands[0].verb.blocking:
+                return self.chart.node(address), True
+        if told is not None or str(fault).startswith("TRYAGAIN"):
+            yield Sleep(0.005)
+            return (yield from self.chosen(course.place, reads=course.request.reads)), False
+        if str(fault).startswith("CLUSTERDOWN") and course.redirected == 1:
+            yield from self.learned()
+            return (yield from self.chosen(course.place, reads=course.request.reads)), False
+        return (yield from super().elsewhere(course, node, fault))
+
+    def _moved(self, course: Course, number: int, address: str) -> Steps[Node]:
+        target = self.chart.node(address)
+        if target in course.tried or target.suspect:
+            # A replica points back to a primary that is gone: nobody has taken over yet.
+            raise course.error(Unreachable(f"{address}: did not answer a moment ago"))
+        self.chart.moved(number, address)
+        if self.chart.due():  # more may have moved than this one slot, and the new owner knows best
+            yield from self._look((target, *self.chart.known()))
+        return target
+
+    def answered(self, place: int | None, node: Node) -> None:
+        group = None if place is None else self.groups[place]
+        if group is not None and node in group.replicas:
+            self.chart.promoted(group, node)

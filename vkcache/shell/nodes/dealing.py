@@ -1,0 +1,203 @@
+"""The commands of one call, dealt out to the servers they concern, and their replies put together again.
+
+What may enter: what is the same for threads and for tasks, and waits for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from typing import Any, TypeAlias
+
+import libvalkey
+from attrs import define, field
+
+from vkcache.core.plan import Command, Reply, Spread
+from vkcache.core.replies import Fault, executed
+from vkcache.core.routing import ELSEWHERE, Piece, cut, joined, place, walked, walking
+from vkcache.errors import TimedOut, Unreachable
+from vkcache.shell.nodes.layout import Group, Layout, Node, Request
+from vkcache.shell.nodes.requests import EXEC, MULTI, packed
+
+_Part: TypeAlias = tuple[int, Piece]
+"""A piece, with the number of its command."""
+
+Answer: TypeAlias = Reply | Unreachable
+
+Astray: TypeAlias = "tuple[int | None, Request, Node, list[Reply] | Unreachable, list[_Part]]"
+"""What has to be rerouted: place, request, the node that was tried, what became of it, and its parts."""
+
+
+@define(eq=False)
+class Load:
+    """What goes to one group in one write. A unit is carried out, or refused, as a whole."""
+
+    place: int | None
+    units: list[list[_Part]] = field(factory=list)
+    reads: bool = True
+    repeatable: bool = True
+    payload: bytes = b""
+    count: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of it is carried out before all of it has arrived."""
+        return len(self.units) == 1
+
+
+class Deal:
+    """*commands* as loads, one for each group of servers. *together*: those of one place as one transaction.
+
+    :ivar unknown: no server is known yet of this place, and no load was made; or all is known (False).
+
+    :raises CrossNode: the keys of a command that can not be cut up live in several places.
+    :raises InvalidArgument: an argument can not be sent.
+    """
+
+    def __init__(self, layout: Layout, commands: Sequence[Command[Any]], *, together: bool = False) -> None:
+        self._layout = layout
+        self._commands = commands
+        self._answers: list[list[tuple[list[int], Answer]]] = [[] for _ in commands]
+        self._walks: dict[int, int] = {}
+        self._loads: dict[Group, Load] = {}
+        self.unknown: int | bool | None = False
+        units: dict[int | None, list[_Part]] = {}
+        for number, command in enumerate(commands):
+            for piece in self._pieces(number, command):
+                if together:
+                    units.setdefault(piece[0], []).append((number, piece))
+                else:
+                    self._add([(number, piece)])
+        for unit in units.values():
+            self._add(unit)
+        for load in self._loads.values():
+            self._pack(load)
+
+    @property
+    def loads(self) -> list[Load]:
+        return [] if self.unknown is not False else [*self._loads.values()]
+
+    def _pieces(self, number: int, command: Command[Any]) -> Iterable[Piece]:
+        spread, locate = command.verb.spread, self._layout.locate
+        if locate is None:
+            return ((0, command.args, []),)
+        if spread is None:
+            return ((place(command, locate), command.args, []),)
+        if command.verb.keys.first:
+            return cut(command, locate)
+        return self._to_all(number, command)
+
+    def _to_all(self, number: int, command: Command[Any]) -> Iterator[Piece]:
+        """A command without keys: for every group, or for the one to which its cursor points."""
+        groups, places = self._layout.all_groups(), self._layout.groups
+        if not groups:
+            self.unknown = 0
+        elif command.verb.spread is not Spread.WALK:
+            yield from ((places.index(group), command.args, [i]) for i, group in enumerate(groups))
+        else:
+            at, own = walking(command)
+            self._walks[number] = at
+            if at < len(groups):
+                yield places.index(groups[at]), own.args, [0]
+            else:  # there are fewer than there were
+                self._answers[number].append(([0], [b"0", []]))
+
+    def _add(self, unit: list[_Part]) -> None:
+        home = unit[0][1][0]
+        group = self._layout.any_group() if home is None else self._layout.groups[home]
+        if group is None:
+            self.unknown = home
+            return
+        load = self._loads.get(group)
+        if load is None:
+            load = self._loads[group] = Load(home)
+        load.units.append(unit)
+
+    def _pack(self, load: Load) -> None:
+        commands, pack, written = self._commands, libvalkey.pack_command, []
+        for unit in load.units:
+            several = len(unit) > 1
+            if several:
+                written.append(MULTI)
+                load.reads = False
+            for number, (_, args, _) in unit:
+                verb = commands[number].verb
+                load.reads &= verb.from_replica
+                load.repeatable &= verb.repeatable
+                try:
+                    written.append(pack((verb.name, *args)))
+                except (TypeError, UnicodeEncodeError):
+                    packed(commands)  # says what is wrong
+                    raise
+            if several:
+                written.append(EXEC)
+            load.count += len(unit) + 2 if several else 1
+        load.payload = b"".join(written)
+
+    @property
+    def writes(self) -> bool:
+        return not all(command.verb.readonly for command in self._commands)
+
+    def lose(self, load: Load, error: Unreachable) -> None:
+        """No server could be found for *load*."""
+        for unit in load.units:
+            self.settle(unit, copy(error))
+
+    def take(self, load: Load, node: Node, outcome: list[Reply] | Unreachable) -> list[Astray]:
+        """Keep the replies to *load*, and answer what of it has to go elsewhere."""
+        if isinstance(outcome, Unreachable):
+            return [self._astray(unit, node, outcome) for unit in load.units]
+        self._layout.answered(load.place, node)
+        astray, answers, at = [], self._answers, 0
+        for unit in load.units:
+            if len(unit) == 1:
+                reply = outcome[at]
+                at += 1
+                if type(reply) is Fault and str(reply).startswith(ELSEWHERE):
+                    astray.append(self._astray(unit, node, [reply]))
+                    continue
+                number, (_, _, keys) = unit[0]
+                answers[number].append((keys, reply))
+            else:
+                replies = executed(outcome[at : at + len(unit) + 2])
+                at += len(unit) + 2
+                if any(type(reply) is Fault and str(reply).startswith(ELSEWHERE) for reply in replies):
+                    astray.append(self._astray(unit, node, replies))
+                else:
+                    self.settle(unit, replies)
+        return astray
+
+    def _astray(self, unit: list[_Part], node: Node, outcome: list[Reply] | Unreachable) -> Astray:
+        whole = self._commands
+        commands = tuple(
+            Command(whole[number].verb, args, whole[number].decode) for number, (_, args, _) in unit
+        )
+        if isinstance(outcome, Unreachable):
+            outcome = copy(outcome)  # one may have been carried out, where another was not
+        return unit[0][1][0], Request(commands, together=len(unit) > 1), node, outcome, unit
+
+    def settle(self, unit: list[_Part], outcome: list[Reply] | Unreachable) -> None:
+        """Keep what became of *unit* in the end."""
+        for at, (number, (_, _, keys)) in enumerate(unit):
+            self._answers[number].append((keys, outcome if isinstance(outcome, Unreachable) else outcome[at]))
+
+    def replies(self) -> list[Answer]:
+        """The replies to all commands, in their order; an `Unreachable` in place of one that has none.
+
+        :raises Unreachable: none has one.
+        """
+        replies = [self._reply(number, command) for number, command in enumerate(self._commands)]
+        if replies and all(type(reply) in (Unreachable, TimedOut) for reply in replies):
+            raise replies[0]
+        return replies
+
+    def _reply(self, number: int, command: Command[Any]) -> Answer:
+        answers = self._answers[number]
+        reply = answers[0][1]
+        if command.verb.spread is None or self._layout.locate is None:
+            return reply
+        if number not in self._walks:
+            return joined(command, answers)
+        if isinstance(reply, (Fault, Unreachable)):
+            return reply
+        return walked(reply, self._walks[number], len(self._layout.all_groups()))

@@ -1,0 +1,366 @@
+"""Several servers as one: which of them a step goes to, and where it goes when that one fails.
+
+A layout answers from what it knows, and where it has to ask a server first, it says so in steps of its
+own, which the shells for threads and for tasks carry out alike. So each way to lay servers out is
+written once, and sends nothing itself.
+
+What may enter: what all layouts have in common.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from itertools import count
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+from attrs import Factory, define, field, frozen
+
+from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Step, Steps, Verb
+from vkcache.core.replies import Fault, ok
+from vkcache.core.routing import ELSEWHERE, Locate
+from vkcache.errors import TimedOut, Unreachable
+
+ReadFrom: TypeAlias = Literal["replica", "primary", "any"]
+
+ASK_AGAIN: Final = 1.0
+"""Seconds for which a server that does not answer is left alone; and between two looks at a topology."""
+
+PING = Command(Verb(b"PING", NO_KEYS, readonly=True), (), ok)
+
+_PATIENCE = 5.0  # seconds, where the settings know no time-out
+_REDIRECTED_OFTEN = 4
+
+
+@define(eq=False)
+class Node:
+    """A server, by the name that errors give it.
+
+    *reading*: a connection to it says that it wants to read from a replica of a cluster.
+    *suspect*: it did not answer; *again*: when it may be asked again, on the monotonic clock.
+    """
+
+    address: str
+    reading: bool = False
+    suspect: bool = False
+    again: float = 0.0
+
+    def suspected(self) -> None:
+        self.suspect, self.again = True, time.monotonic() + ASK_AGAIN
+
+    def due(self) -> bool:
+        """Whether the caller is to ask this suspect again; for a second no other caller is."""
+        now = time.monotonic()
+        if now < self.again:
+            return False
+        self.again = now + ASK_AGAIN
+        return True
+
+
+@define(eq=False)
+class Group:
+    """Servers that hold the same keys. *replicas* may become the primary; *readers* answer reads."""
+
+    primary: Node
+    replicas: tuple[Node, ...] = ()
+    readers: tuple[Node, ...] = ()
+    _turn: count[int] = field(factory=count, init=False)
+
+    def reader(self, read_from: ReadFrom) -> Node | None:
+        """Whose turn it is to answer a read; None: a suspect has to be asked first whether it is back."""
+        readers = self.candidates(read_from)
+        for node in readers:
+            if not node.suspect:
+                return node
+            if time.monotonic() >= node.again:
+                return None
+        return self.primary
+
+    def candidates(self, read_from: ReadFrom) -> tuple[Node, ...]:
+        """Those that may answer a read, the one first whose turn it is."""
+        readers = (*self.readers, self.primary) if read_from == "any" else self.readers
+        if len(readers) < 2:
+            return readers
+        first = next(self._turn) % len(readers)
+        return readers[first:] + readers[:first]
+
+
+@frozen(eq=False)
+class Request:
+    """Commands for one place. *together*: they are one transaction."""
+
+    commands: tuple[Command[Any], ...]
+    together: bool = False
+
+    @property
+    def repeatable(self) -> bool:
+        return all(command.verb.repeatable for command in self.commands)
+
+    @property
+    def reads(self) -> bool:
+        return not self.together and all(command.verb.from_replica for command in self.commands)
+
+
+@frozen(eq=False)
+class Ask(Step[list[Reply]]):
+    """The replies of *node*. *asking*: the slot is just being moved there."""
+
+    node: Node
+    request: Request
+    asking: bool = False
+
+
+@frozen(eq=False)
+class Inquire(Step[Reply]):
+    """The reply of *node* to an idempotent command, over a connection of its own; None: not within a moment."""
+
+    node: Node
+    command: Command[Any]
+
+
+@frozen(eq=False)
+class Aside(Step[Any]):
+    """What a *function* answers that may block for a while."""
+
+    function: Any
+
+
+Outcome: TypeAlias = "list[Reply] | Unreachable | None"
+"""What became of a request so far: replies, no replies, or it was not sent yet."""
+
+_writes: ContextVar[dict[int, float]] = ContextVar("vkcache_writes", default={})  # noqa: B039  # never changed
+_numbers = count()
+
+
+class Leaving(Protocol):
+    """Whoever keeps connections to nodes."""
+
+    def leave(self, node: Node) -> None:
+        """Close the connections to *node*, which is not what it was."""
+        ...
+
+
+@define(eq=False)
+class Layout:
+    """How servers are laid out.
+
+    *groups*: by place; None: not known yet. *locate*: the place of a key; None: there is but one.
+    *own_reads_for*: for how many seconds a thread or task reads from the primary after it wrote.
+    """
+
+    groups: Sequence[Group | None]
+    locate: Locate | None = None
+    read_from: ReadFrom = "primary"
+    own_reads_for: float = 0.0
+    patience: float | None = None
+    _number: int = field(factory=lambda: next(_numbers), init=False)
+
+    def all_groups(self) -> list[Group]:
+        """Every group once, in an order that a change of primary does not change."""
+        return list(dict.fromkeys(group for group in self.groups if group is not None))
+
+    def choose(self, place: int | None, *, reads: bool) -> Node | None:
+        """The node for a request; None: `chosen` has to find out."""
+        group = self.groups[place] if place is not None else self.any_group()
+        if group is None:
+            return None
+        node: Node | None = group.primary
+        if reads and self.read_from != "primary" and not self.has_written():
+            node = group.reader(self.read_from)
+        return None if node is None or node.suspect else node
+
+    def any_group(self) -> Group | None:
+        return self.groups[0]
+
+    def tell(self, nodes: Leaving) -> None:
+        """Let *nodes* leave a server that is not what it was."""
+
+    def has_written(self) -> bool:
+        """Whether this thread or task wrote a moment ago, and is to see that it did."""
+        return self.own_reads_for > 0 and _writes.get().get(self._number, 0.0) > time.monotonic()
+
+    def wrote(self) -> None:
+        """This thread or task has written."""
+        if self.own_reads_for:
+            _writes.set({**_writes.get(), self._number: time.monotonic() + self.own_reads_for})
+
+    # What follows is carried out by a shell, step by step.
+
+    def learned(self) -> Steps[None]:
+        """Look what the layout is now, unless that was done a moment ago."""
+        yield from ()
+
+    def features(self) -> Steps[Features | None]:
+        """What all servers can do; None: ask each primary."""
+        yield from ()
+        return None
+
+    def chosen(self, place: int | None, *, reads: bool) -> Steps[Node]:
+        """The node for a request.
+
+        :raises Unreachable: there is none that answers.
+        """
+        group = yield from self.found(place)
+        if reads and self.read_from != "primary" and not self.has_written():
+            for node in group.candidates(self.read_from):
+                if not node.suspect or (yield from _back(node)):
+                    return node
+        if group.primary.suspect and not (yield from _back(group.primary)):
+            return (yield from self._successor(place, group.primary))
+        return group.primary
+
+    def found(self, place: int | None) -> Steps[Group]:
+        """The servers that hold *place*.
+
+        :raises Unreachable: none is known.
+        """
+        for _ in range(2):
+            group = self.groups[place] if place is not None else self.any_group()
+            if group is not None:
+                return group
+            yield from self.learned()
+        raise Unreachable("no server is known that holds this key: see the cluster's state")
+
+    def _successor(self, place: int | None, gone: Node) -> Steps[Node]:
+        """The node that may have taken over from a primary that is *gone*."""
+        raise Unreachable(f"{gone.address}: did not answer a moment ago")
+        yield
+
+    def reroute(
+        self, place: int | None, request: Request, node: Node | None, outcome: Outcome
+    ) -> Steps[list[Reply]]:
+        """The replies to *request*, of which *outcome* is what became of it at *node*.
+
+        :raises Unreachable: none came, and it can not go anywhere else, or must not be repeated.
+        """
+        course = Course(place, request, time.monotonic() + (self.patience or _PATIENCE))
+        while True:
+            asking = False
+            if outcome is None or node is None:
+                node = yield from self.chosen(place, reads=request.reads)
+            elif isinstance(outcome, Unreachable):
+                course.failed(node, outcome)
+                node = yield from self.instead(course, node, outcome)
+            else:
+                fault = misplaced(outcome)
+                if fault is None or course.late():
+                    self.answered(place, node)
+                    return outcome
+                course.redirected += 1
+                if course.redirected > _REDIRECTED_OFTEN:
+                    yield Sleep(0.01)
+                found = yield from self.elsewhere(course, node, fault)
+                if found is None:
+                    return outcome
+                node, asking = found
+            try:
+                outcome = yield Ask(node, request, asking)
+            except Unreachable as error:
+                outcome = error
+
+    def instead(self, course: Course, node: Node, error: Unreachable) -> Steps[Node]:
+        """Where the request goes instead of *node*, which could not be reached.
+
+        :raises Unreachable: nowhere.
+        """
+        group = yield from self.found(course.place)
+        if course.request.reads and node in (*group.readers, *group.replicas):
+            node.suspected()
+            if not isinstance(error, TimedOut):  # one time-out is enough: the primary answers then
+                for other in group.candidates(self.read_from):
+                    if other not in course.tried and not other.suspect:
+                        return other
+            if group.primary not in course.tried:
+                return group.primary
+        return (yield from self.instead_of_primary(course, node, error))
+
+    def instead_of_primary(self, course: Course, node: Node, error: Unreachable) -> Steps[Node]:
+        """The same for a primary."""
+        group = yield from self.found(course.place)
+        if course.request.reads and self.read_from == "any":
+            for other in group.readers:
+                if other not in course.tried and not other.suspect:
+                    return other
+        yield from self._doubted(node, error)
+        raise course.error(error)
+
+    def _doubted(self, node: Node, error: Unreachable) -> Steps[bool]:
+        """Whether *node* is gone, and not only slow once; from then on nobody waits for it."""
+        if isinstance(error, TimedOut) and not node.suspect and (yield Inquire(node, PING)) is None:
+            node.suspected()
+        return node.suspect
+
+    def elsewhere(self, course: Course, node: Node, fault: Fault) -> Steps[tuple[Node, bool] | None]:
+        """Where the request goes that *node* refused with *fault*; True beside it: with ASKING. None: nowhere."""
+        group = yield from self.found(course.place)
+        if str(fault).startswith(("LOADING", "MASTERDOWN")) and node is not group.primary:
+            node.suspected()
+            course.tried.add(node)
+            return (yield from self.chosen(course.place, reads=course.request.reads)), False
+        return None
+
+    def answered(self, place: int | None, node: Node) -> None:
+        """*node* has carried a rerouted request out."""
+
+
+@define(eq=False)
+class Course:
+    """The way of one request that is rerouted."""
+
+    place: int | None
+    request: Request
+    end: float
+    tried: set[Node] = Factory(set)
+    redirected: int = 0
+    _maybe_executed: bool = False
+    _first: Unreachable | None = None
+
+    def late(self) -> bool:
+        return time.monotonic() >= self.end
+
+    def failed(self, node: Node, error: Unreachable) -> None:
+        """*node* could not be reached.
+
+        :raises Unreachable: the request may have been carried out, and must not be twice; or it took too long.
+        """
+        self.tried.add(node)
+        self._maybe_executed |= error.maybe_executed
+        self._first = self._first or error
+        if (self._maybe_executed and not self.request.repeatable) or (self.late() and len(self.tried) > 1):
+            raise self.error(error)
+
+    def error(self, error: Unreachable) -> Unreachable:
+        """What to tell the caller: the first that went wrong."""
+        told = self._first or error
+        told.maybe_executed |= self._maybe_executed
+        return told
+
+
+def misplaced(replies: list[Reply]) -> Fault | None:
+    """The first of *replies* that says that the request is to go elsewhere, or again; None: none does."""
+    for reply in replies:
+        if type(reply) is Fault and str(reply).startswith(ELSEWHERE):
+            return reply
+    return None
+
+
+def _back(suspect: Node) -> Steps[bool]:
+    if not suspect.due():
+        return False
+    if (yield Inquire(suspect, PING)) is None:
+        return False
+    suspect.suspect = False
+    return True
+
+
+def oldest(answers: Sequence[Features | Unreachable]) -> Features:
+    """What all can do that answered.
+
+    :raises Unreachable: none did.
+    """
+    known = [answer for answer in answers if isinstance(answer, Features)]
+    for answer in answers:
+        if isinstance(answer, Unreachable) and not known:
+            raise answer
+    return min(known, key=lambda features: (features.msetex, features.version), default=Features())

@@ -1,0 +1,191 @@
+"""Steps go to several servers, each to the one that a layout names.
+
+What may enter: how a thread reaches several servers. Which one it is, is decided in `layout` and its
+kinds; what becomes of a call over several, in `dealing`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
+from vkcache.core.replies import Fault
+from vkcache.core.routing import ELSEWHERE, common_place, place
+from vkcache.errors import CacheError, Unreachable
+from vkcache.shell.nodes.dealing import Astray, Deal, Load
+from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request, oldest
+from vkcache.shell.nodes.single import Exchange, Single
+from vkcache.shell.run import run
+
+T = TypeVar("T")
+
+
+class Several:
+    """The servers of *layout*. *make* makes the connections to one, *brief* those of one short question."""
+
+    def __init__(
+        self, layout: Layout, make: Callable[[Node], Single], brief: Callable[[Node], Single]
+    ) -> None:
+        self.layout = layout
+        self._make = make
+        self._brief = brief
+        self._leaves: dict[Node, Single] = {}
+        layout.tell(self)
+
+    def leaf(self, node: Node) -> Single:
+        """The connections to *node*."""
+        known = self._leaves.get(node)
+        return self._leaves.setdefault(node, self._make(node)) if known is None else known
+
+    def ask(self, command: Command[Any]) -> Reply:
+        verb, layout = command.verb, self.layout
+        if verb.spread is not None and layout.locate is not None:
+            return only(self.ask_all((command,)))
+        home = place(command, layout.locate)
+        outcome: Outcome = None
+        try:
+            node = layout.choose(home, reads=verb.from_replica)
+            if node is not None:
+                try:
+                    reply = self.leaf(node).ask(command)
+                except Unreachable as error:
+                    outcome = error
+                else:
+                    if type(reply) is not Fault or not str(reply).startswith(ELSEWHERE):
+                        return reply
+                    outcome = [reply]
+            return self.run(layout.reroute(home, Request((command,)), node, outcome))[0]
+        finally:
+            if not verb.readonly:
+                layout.wrote()
+
+    def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
+        return self._dealt(commands, together=False)
+
+    def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:
+        layout = self.layout
+        if not whole and layout.locate is not None:
+            return self._dealt(commands, together=True)
+        try:
+            request = Request(tuple(commands), together=True)
+            return self.run(layout.reroute(common_place(commands, layout.locate), request, None, None))
+        finally:
+            layout.wrote()
+
+    def features(self) -> Features:
+        known = self.run(self.layout.features())
+        return known or oldest([self._features(group.primary) for group in self.layout.all_groups()])
+
+    def _features(self, node: Node) -> Features | Unreachable:
+        try:
+            return self.leaf(node).features()
+        except Unreachable as error:
+            return error
+
+    def close(self) -> None:
+        for leaf in tuple(self._leaves.values()):
+            leaf.close()
+
+    def leave(self, node: Node) -> None:
+        """Close the connections to *node*, which is not what it was."""
+        leaf = self._leaves.get(node)
+        if leaf is not None:
+            leaf.close()
+
+    def run(self, plan: Plan[T]) -> T:
+        """The result of a layout's own steps."""
+        return run(plan, self._perform)
+
+    def _dealt(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
+        deal = Deal(self.layout, commands, together=together)
+        while deal.unknown is not False:
+            self.run(self.layout.found(deal.unknown))
+            deal = Deal(self.layout, commands, together=together)
+        try:
+            for astray in self._exchanged(deal):
+                self._reroute(deal, astray)
+        finally:
+            if deal.writes:
+                self.layout.wrote()
+        return deal.replies()
+
+    def _exchanged(self, deal: Deal) -> list[Astray]:
+        """What has to be rerouted of *deal*, all of whose loads were under way at the same time."""
+        under_way: list[tuple[Load, Node, Exchange]] = []
+        astray: list[Astray] = []
+        try:
+            for load in deal.loads:
+                try:
+                    node = self._node(load)
+                except Unreachable as error:
+                    deal.lose(load, error)
+                    continue
+                exchange = self.leaf(node).exchange(
+                    load.payload, load.count, repeatable=load.repeatable, whole=load.whole
+                )
+                under_way.append((load, node, exchange))
+                exchange.begin()  # what goes wrong is told at its end
+            for load, node, exchange in under_way:
+                astray += deal.take(load, node, _ended(exchange))
+        finally:
+            for _, _, exchange in under_way:
+                exchange.abandon()
+        return astray
+
+    def _node(self, load: Load) -> Node:
+        node = self.layout.choose(load.place, reads=load.reads)
+        return self.run(self.layout.chosen(load.place, reads=load.reads)) if node is None else node
+
+    def _reroute(self, deal: Deal, astray: Astray) -> None:
+        home, request, node, outcome, unit = astray
+        try:
+            deal.settle(unit, self.run(self.layout.reroute(home, request, node, outcome)))
+        except Unreachable as error:
+            deal.settle(unit, error)
+
+    def _perform(self, step: Step[Any]) -> Any:
+        if isinstance(step, Ask):
+            return self._ask(self.leaf(step.node), step.request, asking=step.asking)
+        if isinstance(step, Inquire):
+            return self._inquire(step)
+        if isinstance(step, Sleep):
+            return time.sleep(step.seconds)
+        assert isinstance(step, Aside)
+        return step.function()
+
+    def _ask(self, leaf: Single, request: Request, *, asking: bool) -> list[Reply]:
+        commands = request.commands
+        if asking:
+            return leaf.ask_moved(commands, together=request.together)
+        if request.together:
+            return leaf.transact(commands)
+        return [leaf.ask(command) for command in commands]
+
+    def _inquire(self, step: Inquire) -> Reply:
+        leaf = self._brief(step.node)
+        try:
+            reply = leaf.ask(step.command)
+        except CacheError:
+            return None
+        finally:
+            leaf.close()
+        return None if isinstance(reply, Fault) else reply
+
+
+def only(replies: list[Reply]) -> Reply:
+    """The one reply.
+
+    :raises Incomplete: some nodes could not be reached.
+    """
+    if isinstance(replies[0], Unreachable):
+        raise replies[0]
+    return replies[0]
+
+
+def _ended(exchange: Exchange) -> list[Reply] | Unreachable:
+    try:
+        return exchange.end()
+    except Unreachable as error:
+        return error

@@ -1,0 +1,72 @@
+"""How servers may be laid out, and what the options of that mean beside each other.
+
+What may enter: the check of an option that names servers, or says which of them is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+
+from vkcache.errors import Misconfigured
+from vkcache.shell import urls
+
+if TYPE_CHECKING:
+    from vkcache.shell.options import Settings
+
+Topology: TypeAlias = Literal["single", "replicas", "shard", "sentinel", "cluster"]
+TOPOLOGIES: Final[tuple[str, ...]] = get_args(Topology)
+
+_IN_PROCESS: Final = (frozenset(("memory", "embedded", "unix")), frozenset(("memory",)))
+"""The schemes that name no server among several, and those that name no shard."""
+
+_MEANT_FOR: Final = {
+    "read_from": ("replicas", "sentinel", "cluster"),
+    "read_your_writes": ("replicas", "sentinel", "cluster"),
+    "ring": ("shard",),
+    "sentinels": ("sentinel",),
+    "sentinel_kwargs": ("sentinel",),
+}
+
+
+def read_sentinels(value: Any) -> tuple[tuple[str, int], ...]:
+    """Addresses of sentinels, from pairs or from "host:port".
+
+    :raises Misconfigured: one is neither.
+    """
+    if value is None or isinstance(value, str) or not isinstance(value, Sequence):
+        raise Misconfigured("option sentinels: give a list of (host, port)")
+    return tuple(_address(one) for one in value)
+
+
+def _address(one: Any) -> tuple[str, int]:
+    pair = one.rpartition(":")[::2] if isinstance(one, str) else one
+    try:
+        host, port = pair
+        return str(host), int(port)
+    except (TypeError, ValueError):
+        pass
+    raise Misconfigured("option sentinels: give each as (host, port), such as ('127.0.0.1', 26379)")
+
+
+def check_topology(settings: Settings, given: Collection[str]) -> None:
+    """Nothing, where the options *given* that concern several servers fit each other.
+
+    :raises Misconfigured: they do not.
+    """
+    topology = settings.laid_out
+    for name, meant_for in _MEANT_FOR.items():
+        if name in given and topology not in meant_for:
+            raise Misconfigured(f"option {name} is for topology={' or '.join(map(repr, meant_for))}: leave it out")
+    count = len(settings.nodes) or 1
+    if topology in ("single", "sentinel") and count > 1:
+        raise Misconfigured(f"option topology, {topology!r}: {count} URLs are given; give one, or another topology")
+    if topology == "replicas" and count == 1:
+        raise Misconfigured("option topology, 'replicas': give several URLs, the primary's first")
+    if topology == "sentinel" and not settings.sentinels:
+        raise Misconfigured("option topology, 'sentinel': give sentinels=[(host, port), ...] too")
+    schemes = {urls.split(node.url)[0] for node in settings.nodes or (settings,)}
+    if topology != "single" and schemes & _IN_PROCESS[topology == "shard"]:
+        raise Misconfigured(f"option topology, {topology!r}: give URLs of hosts, valkey://host:port")
+    if len({node.written for node in settings.nodes}) != len(settings.nodes):
+        raise Misconfigured("a URL is given twice: give each server once")
