@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ import valkey
 from vkcache.shell.nodes import embedded
 
 START_SECONDS = 10.0
+POLL_SECONDS = 0.002
 HOST = "127.0.0.1"
 
 
@@ -56,12 +58,30 @@ def free_port() -> int:
         return port
 
 
+def await_that(
+    ready: Callable[[], bool], expected: str | Callable[[], str], seconds: float = START_SECONDS
+) -> None:
+    """Return as soon as *ready* says so; nothing tells of what it asks about.
+
+    :raises TimeoutError: it has not within *seconds*; the text is *expected*.
+    """
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(expected if isinstance(expected, str) else expected())
+        time.sleep(POLL_SECONDS)
+
+
 class Server:
     """A running server of its own port, folder and settings, that keeps nothing on disk; stop() ends it.
+
+    *cluster*: it is a node of a cluster, alone as yet. *sentinel*: it watches others, none as yet.
 
     :ivar url: where it is, as a setting would say it (``valkeys://`` with *tls*, the password in it).
     :ivar unix_url: the same server through its unix socket; None where it was not asked for.
     :ivar ca_file: the authority that signed its certificate; None without *tls*.
+    :ivar bus_port: where other nodes speak to it; None without *cluster*.
+    :ivar frozen: the process is stopped as it stands, until thaw().
     """
 
     def __init__(
@@ -70,6 +90,8 @@ class Server:
         password: str | None = None,
         unix: bool = False,
         tls: bool = False,
+        cluster: bool = False,
+        sentinel: bool = False,
         extra: Sequence[str] = (),
         binary: Path | None = None,
     ) -> None:
@@ -79,6 +101,10 @@ class Server:
         self.socket_path = self.folder / "s" if unix else None
         self.ca_file = _write_certificates(self.folder) if tls else None
         self.extra = tuple(extra)
+        self.cluster = cluster
+        self.sentinel = sentinel
+        self.bus_port: int | None = None
+        self.frozen = False
         try:
             self._start_on_a_free_port()
         except BaseException:
@@ -101,13 +127,22 @@ class Server:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def awake(self) -> bool:
+        """It runs, and is not frozen."""
+        return self.running and not self.frozen
+
+    def client(self, *, socket_timeout: float | None = START_SECONDS) -> valkey.Valkey:
+        """valkey-py's client of it, for whoever asks often; as a context manager it leaves nothing open."""
+        options = {"ssl_ca_certs": str(self.ca_file)} if self.ca_file else {}
+        return valkey.Valkey.from_url(
+            self.url, single_connection_client=True, socket_timeout=socket_timeout, **options
+        )
+
     def execute(self, *words: str | bytes | int) -> object:
         """The reply to a command, over a connection of its own."""
-        options = {"ssl_ca_certs": str(self.ca_file)} if self.ca_file else {}
-        client = valkey.Valkey.from_url(self.url, **options)
-        with client:
+        with self.client() as client:
             reply: object = client.execute_command(*words)
-            client.connection_pool.disconnect()
             return reply
 
     def pause(self, seconds: float) -> None:
@@ -118,10 +153,21 @@ class Server:
         """Empty every database before this returns."""
         self.execute("FLUSHALL", "SYNC")
 
+    def freeze(self) -> None:
+        """Stop the process as it stands: connections stay open, and nothing is answered (SIGSTOP)."""
+        self._process.send_signal(signal.SIGSTOP)
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """Let it go on where it was frozen."""
+        self._process.send_signal(signal.SIGCONT)
+        self.frozen = False
+
     def kill(self) -> None:
         """End the process and keep its port and folder, for restart()."""
         self._process.kill()
         self._process.wait()
+        self.frozen = False
 
     def restart(self) -> None:
         """A new, empty process with the same address and settings."""
@@ -148,6 +194,7 @@ class Server:
     def _start_on_a_free_port(self) -> None:
         for attempt in range(5):
             self.port = free_port()
+            self.bus_port = free_port() if self.cluster else None
             try:
                 return self._start()
             except OSError as error:  # another process may have taken the port in between
@@ -158,7 +205,7 @@ class Server:
     def _start(self) -> None:
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [str(self.binary), *self._settings(), *self.extra],
+                [str(self.binary), *self._mode(), *self._settings(), *self.extra],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -170,6 +217,13 @@ class Server:
         except BaseException:
             self.kill()
             raise
+
+    def _mode(self) -> list[str]:
+        if not self.sentinel:
+            return []
+        kept = self.folder / "sentinel.conf"  # a sentinel writes there whom it watches
+        kept.touch()
+        return [str(kept), "--sentinel"]
 
     def _settings(self) -> list[str]:
         settings = {
@@ -183,6 +237,8 @@ class Server:
             settings["requirepass"] = self.password
         if self.socket_path is not None:
             settings["unixsocket"] = str(self.socket_path)
+        if self.bus_port is not None:
+            settings |= {"cluster-enabled": "yes", "cluster-port": str(self.bus_port)}
         if self.ca_file is not None:
             settings |= {"port": "0", "tls-port": str(self.port), "tls-auth-clients": "no"}
             settings |= {
