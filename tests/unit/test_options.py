@@ -111,8 +111,8 @@ def test_a_bad_secret_is_named_and_not_shown(name: str, value: object) -> None:
 
 
 def test_a_url_is_text() -> None:
-    with pytest.raises(Misconfigured, match="option url, of type list: give one URL"):
-        settings(["valkey://:hunter2@a"], {})  # type: ignore[arg-type]  # a list is what Django may hold
+    with pytest.raises(Misconfigured, match="option url, of type int: give a URL"):
+        settings(5, {})  # type: ignore[arg-type]  # whatever a settings file may hold
 
 
 def test_nothing_secret_is_in_the_repr() -> None:

@@ -25,7 +25,7 @@ Locate: TypeAlias = Callable[[bytes], int]
 """The place of a key on the wire."""
 
 Piece: TypeAlias = tuple[int | None, tuple[Arg, ...], list[int]]
-"""A part of a call: its place (None: it has no keys), its arguments, and which of the call's keys (counted from 0) are in it."""
+"""A part of a call: its place (None: it has no keys), its arguments, the numbers of its keys in the call."""
 
 
 def slot(key: bytes) -> int:
@@ -36,6 +36,13 @@ def slot(key: bytes) -> int:
         if closed > opened + 1:
             key = key[opened + 1 : closed]
     return crc_hqx(key, 0) & 16383
+
+
+def slots(keys: Sequence[bytes]) -> list[int]:
+    """The hash slots of *keys*; a little faster than one by one."""
+    if b"{" in b"".join(keys):
+        return [slot(key) for key in keys]
+    return [crc_hqx(key, 0) & 16383 for key in keys]
 
 
 def place(command: Command[Any], locate: Locate | None) -> int | None:
@@ -117,14 +124,16 @@ def joined(command: Command[Any], answers: Sequence[tuple[list[int], Reply | Unr
     if refused is not None:
         return refused
     whole = _JOIN[command.verb.spread](
-        len(command.keys), [(numbers, reply) for numbers, reply in answers if not isinstance(reply, Unreachable)]
+        len(command.keys),
+        [(numbers, reply) for numbers, reply in answers if not isinstance(reply, Unreachable)],
     )
-    return _incomplete(command, lost, whole) if lost else whole
+    return incomplete(command, lost, whole) if lost else whole
 
 
-def _incomplete(
+def incomplete(
     command: Command[Any], lost: Sequence[tuple[list[int], Unreachable]], whole: Reply
 ) -> Incomplete:
+    """*whole*, which is the reply to *command* but for the keys with the numbers that are *lost*."""
     keys = command.keys
     missing = tuple(as_wire(keys[number]) for numbers, _ in lost for number in numbers)
     of = f"{len(missing)} of {len(keys)} keys" if keys else f"{len(lost)} nodes"

@@ -183,12 +183,11 @@ def _found(space: Space, names: tuple[str, ...], wires: tuple[bytes, ...], repli
 def set_many(
     space: Space, data: Mapping[str, object], timeout: Timeout = DEFAULT, version: int | None = None
 ) -> Steps[list[str]]:
-    """The keys that could not be stored (the server is out of memory, or one of several is gone): normally none.
+    """The keys that could not be stored, normally none: a server is out of memory, or one of several is gone.
 
     One round trip a node.
 
     :raises Unreachable: no server could be reached.
-
     :raises Unencodable: a value can not be stored; nothing was sent.
     """
     rows, lifetime = _rows(space, data, version), space.lifetime(timeout)

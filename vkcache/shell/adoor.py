@@ -45,7 +45,9 @@ class AsyncDoor(Answers):
         """The door for one plan; where errors are ignored, a dead server costs the plan one time-out."""
         if not self._ignore:
             return self
-        return AsyncDoor(AsyncFuse(self.nodes), ignore=True, log_ignored=self._log_ignored, strict=self._strict)
+        return AsyncDoor(
+            AsyncFuse(self.nodes), ignore=True, log_ignored=self._log_ignored, strict=self._strict
+        )
 
     async def perform(self, step: Step[T]) -> T:
         """The result of *step*."""

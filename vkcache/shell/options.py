@@ -118,7 +118,9 @@ class Settings:
     scan_itersize: int = _count(1000)
     # connections
     topology: Topology | None = option(
-        lambda value: value in (None, *TOPOLOGIES), f"give one of {', '.join(TOPOLOGIES)}, or leave it out", None
+        lambda value: value in (None, *TOPOLOGIES),
+        f"give one of {', '.join(TOPOLOGIES)}, or leave it out",
+        None,
     )
     read_from: Literal["replica", "primary", "any"] | None = option(
         lambda value: value in (None, "replica", "primary", "any"), 'give "replica", "primary" or "any"', None

@@ -57,10 +57,14 @@ def check_topology(settings: Settings, given: Collection[str]) -> None:
     topology = settings.laid_out
     for name, meant_for in _MEANT_FOR.items():
         if name in given and topology not in meant_for:
-            raise Misconfigured(f"option {name} is for topology={' or '.join(map(repr, meant_for))}: leave it out")
+            raise Misconfigured(
+                f"option {name} is for topology={' or '.join(map(repr, meant_for))}: leave it out"
+            )
     count = len(settings.nodes) or 1
     if topology in ("single", "sentinel") and count > 1:
-        raise Misconfigured(f"option topology, {topology!r}: {count} URLs are given; give one, or another topology")
+        raise Misconfigured(
+            f"option topology, {topology!r}: {count} URLs are given; give one, or another topology"
+        )
     if topology == "replicas" and count == 1:
         raise Misconfigured("option topology, 'replicas': give several URLs, the primary's first")
     if topology == "sentinel" and not settings.sentinels:

@@ -7,7 +7,7 @@ kinds; what becomes of a call over several, in `dealing`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
@@ -15,8 +15,9 @@ from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, common_place, place
 from vkcache.errors import CacheError, Unreachable
 from vkcache.shell.nodes.asingle import AsyncSingle
-from vkcache.shell.nodes.dealing import Astray, Deal, Load
+from vkcache.shell.nodes.dealing import dealt
 from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request, oldest
+from vkcache.shell.nodes.loads import Astray, Dealt, Load
 from vkcache.shell.nodes.several import only
 from vkcache.shell.run import run_async
 
@@ -63,12 +64,12 @@ class AsyncSeveral:
                 layout.wrote()
 
     async def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        return await self._dealt(commands, together=False)
+        return await self._carried_out(commands, together=False)
 
     async def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:
         layout = self.layout
         if not whole and layout.locate is not None:
-            return await self._dealt(commands, together=True)
+            return await self._carried_out(commands, together=True)
         try:
             request = Request(tuple(commands), together=True)
             return await self.run(layout.reroute(common_place(commands, layout.locate), request, None, None))
@@ -104,11 +105,11 @@ class AsyncSeveral:
         """The result of a layout's own steps."""
         return await run_async(plan, self._perform)
 
-    async def _dealt(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
-        deal = Deal(self.layout, commands, together=together)
+    async def _carried_out(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
+        deal = dealt(self.layout, commands, together=together)
         while deal.unknown is not False:
             await self.run(self.layout.found(deal.unknown))
-            deal = Deal(self.layout, commands, together=together)
+            deal = dealt(self.layout, commands, together=together)
         try:
             loads = deal.loads
             if len(loads) == 1:
@@ -122,7 +123,7 @@ class AsyncSeveral:
                 self.layout.wrote()
         return deal.replies()
 
-    async def _exchanged(self, deal: Deal, load: Load) -> list[Astray]:
+    async def _exchanged(self, deal: Dealt, load: Load) -> list[Astray]:
         """What has to be rerouted of *load*."""
         try:
             node = self.layout.choose(load.place, reads=load.reads)
@@ -137,7 +138,7 @@ class AsyncSeveral:
             return deal.take(load, node, error)
         return deal.take(load, node, replies)
 
-    async def _reroute(self, deal: Deal, astray: Astray) -> None:
+    async def _reroute(self, deal: Dealt, astray: Astray) -> None:
         home, request, node, outcome, unit = astray
         try:
             deal.settle(unit, await self.run(self.layout.reroute(home, request, node, outcome)))

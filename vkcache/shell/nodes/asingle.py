@@ -89,7 +89,10 @@ class AsyncSingle:
         self._lock = threading.Lock()
 
     async def exchange(self, payload: bytes, count: int, *, repeatable: bool) -> Any:
-        """The list of *count* replies, or with 0 the one; over a new connection where the server closed an old one."""
+        """The list of *count* replies, or with 0 the one.
+
+        They come over a new connection where the server has closed an old one, as after a restart.
+        """
         home = self._home()
         try:
             stream = home.stream

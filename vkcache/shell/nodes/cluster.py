@@ -20,7 +20,7 @@ from valkey.cluster import parse_cluster_slots
 
 from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Steps, Verb
 from vkcache.core.replies import Fault
-from vkcache.core.routing import SLOTS, redirect, slot
+from vkcache.core.routing import SLOTS, redirect, slot, slots
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.layout import ASK_AGAIN, Course, Group, Inquire, Layout, Node, ReadFrom
 
@@ -126,7 +126,9 @@ class Chart:
 
 def _addresses(host: str, served: Iterable[Sequence[Any]]) -> list[str]:
     # A server that does not know its own name leaves it empty, or says "?": it is the one that was asked.
-    return [f"{host if name in ('', None, '?') else name}:{port}" for name, port in (one[:2] for one in served)]
+    return [
+        f"{host if name in ('', None, '?') else name}:{port}" for name, port in (one[:2] for one in served)
+    ]
 
 
 _charts: dict[tuple[str, ...], Chart] = {}
@@ -152,6 +154,9 @@ class Cluster(Layout):
 
     def all_groups(self) -> list[Group]:
         return list(self.chart.groups)
+
+    def places(self, keys: Sequence[bytes]) -> list[int]:
+        return slots(keys)
 
     def any_group(self) -> Group | None:
         groups = self.chart.groups
@@ -183,7 +188,7 @@ class Cluster(Layout):
         while not self.chart.groups and time.monotonic() < end:
             yield Sleep(_LOOK_AGAIN)
 
-    def _successor(self, place: int | None, gone: Node) -> Steps[Node]:
+    def successor(self, place: int | None, gone: Node) -> Steps[Node]:
         group = yield from self.found(place)
         for node in group.replicas:
             if not node.suspect:

@@ -10,13 +10,14 @@ from copy import copy
 from typing import Any, TypeAlias
 
 import libvalkey
-from attrs import define, field
 
 from vkcache.core.plan import Command, Reply, Spread
 from vkcache.core.replies import Fault, executed
 from vkcache.core.routing import ELSEWHERE, Piece, cut, joined, place, walked, walking
 from vkcache.errors import TimedOut, Unreachable
+from vkcache.shell.nodes.gathering import Gathering
 from vkcache.shell.nodes.layout import Group, Layout, Node, Request
+from vkcache.shell.nodes.loads import Astray, Dealt, Load
 from vkcache.shell.nodes.requests import EXEC, MULTI, packed
 
 _Part: TypeAlias = tuple[int, Piece]
@@ -24,31 +25,9 @@ _Part: TypeAlias = tuple[int, Piece]
 
 Answer: TypeAlias = Reply | Unreachable
 
-Astray: TypeAlias = "tuple[int | None, Request, Node, list[Reply] | Unreachable, list[_Part]]"
-"""What has to be rerouted: place, request, the node that was tried, what became of it, and its parts."""
-
-
-@define(eq=False)
-class Load:
-    """What goes to one group in one write. A unit is carried out, or refused, as a whole."""
-
-    place: int | None
-    units: list[list[_Part]] = field(factory=list)
-    reads: bool = True
-    repeatable: bool = True
-    payload: bytes = b""
-    count: int = 0
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing of it is carried out before all of it has arrived."""
-        return len(self.units) == 1
-
 
 class Deal:
     """*commands* as loads, one for each group of servers. *together*: those of one place as one transaction.
-
-    :ivar unknown: no server is known yet of this place, and no load was made; or all is known (False).
 
     :raises CrossNode: the keys of a command that can not be cut up live in several places.
     :raises InvalidArgument: an argument can not be sent.
@@ -139,12 +118,10 @@ class Deal:
         return not all(command.verb.readonly for command in self._commands)
 
     def lose(self, load: Load, error: Unreachable) -> None:
-        """No server could be found for *load*."""
         for unit in load.units:
             self.settle(unit, copy(error))
 
     def take(self, load: Load, node: Node, outcome: list[Reply] | Unreachable) -> list[Astray]:
-        """Keep the replies to *load*, and answer what of it has to go elsewhere."""
         if isinstance(outcome, Unreachable):
             return [self._astray(unit, node, outcome) for unit in load.units]
         self._layout.answered(load.place, node)
@@ -177,15 +154,10 @@ class Deal:
         return unit[0][1][0], Request(commands, together=len(unit) > 1), node, outcome, unit
 
     def settle(self, unit: list[_Part], outcome: list[Reply] | Unreachable) -> None:
-        """Keep what became of *unit* in the end."""
         for at, (number, (_, _, keys)) in enumerate(unit):
             self._answers[number].append((keys, outcome if isinstance(outcome, Unreachable) else outcome[at]))
 
     def replies(self) -> list[Answer]:
-        """The replies to all commands, in their order; an `Unreachable` in place of one that has none.
-
-        :raises Unreachable: none has one.
-        """
         replies = [self._reply(number, command) for number, command in enumerate(self._commands)]
         if replies and all(type(reply) in (Unreachable, TimedOut) for reply in replies):
             raise replies[0]
@@ -201,3 +173,10 @@ class Deal:
         if isinstance(reply, (Fault, Unreachable)):
             return reply
         return walked(reply, self._walks[number], len(self._layout.all_groups()))
+
+
+def dealt(layout: Layout, commands: Sequence[Command[Any]], *, together: bool) -> Dealt:
+    """*commands* dealt out."""
+    if len(commands) == 1 and commands[0].verb.spread is Spread.GATHER and layout.locate is not None:
+        return Gathering(layout, commands[0])
+    return Deal(layout, commands, together=together)

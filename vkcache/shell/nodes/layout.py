@@ -113,7 +113,7 @@ class Ask(Step[list[Reply]]):
 
 @frozen(eq=False)
 class Inquire(Step[Reply]):
-    """The reply of *node* to an idempotent command, over a connection of its own; None: not within a moment."""
+    """The reply of *node* to a command that is safe to repeat; None: there is none within a moment."""
 
     node: Node
     command: Command[Any]
@@ -176,6 +176,11 @@ class Layout:
     def tell(self, nodes: Leaving) -> None:
         """Let *nodes* leave a server that is not what it was."""
 
+    def places(self, keys: Sequence[bytes]) -> list[int]:
+        """The places of *keys*."""
+        locate = self.locate
+        return [0] * len(keys) if locate is None else [locate(key) for key in keys]
+
     def has_written(self) -> bool:
         """Whether this thread or task wrote a moment ago, and is to see that it did."""
         return self.own_reads_for > 0 and _writes.get().get(self._number, 0.0) > time.monotonic()
@@ -207,7 +212,7 @@ class Layout:
                 if not node.suspect or (yield from _back(node)):
                     return node
         if group.primary.suspect and not (yield from _back(group.primary)):
-            return (yield from self._successor(place, group.primary))
+            return (yield from self.successor(place, group.primary))
         return group.primary
 
     def found(self, place: int | None) -> Steps[Group]:
@@ -222,8 +227,11 @@ class Layout:
             yield from self.learned()
         raise Unreachable("no server is known that holds this key: see the cluster's state")
 
-    def _successor(self, place: int | None, gone: Node) -> Steps[Node]:
-        """The node that may have taken over from a primary that is *gone*."""
+    def successor(self, place: int | None, gone: Node) -> Steps[Node]:  # noqa: ARG002  # some layouts know one
+        """The node that may have taken over from the primary of *place*, which is *gone*.
+
+        :raises Unreachable: there is none.
+        """
         raise Unreachable(f"{gone.address}: did not answer a moment ago")
         yield
 
@@ -292,7 +300,7 @@ class Layout:
         return node.suspect
 
     def elsewhere(self, course: Course, node: Node, fault: Fault) -> Steps[tuple[Node, bool] | None]:
-        """Where the request goes that *node* refused with *fault*; True beside it: with ASKING. None: nowhere."""
+        """Where the request goes that *node* refused with *fault*, and whether with ASKING; None: nowhere."""
         group = yield from self.found(course.place)
         if str(fault).startswith(("LOADING", "MASTERDOWN")) and node is not group.primary:
             node.suspected()
@@ -322,7 +330,7 @@ class Course:
     def failed(self, node: Node, error: Unreachable) -> None:
         """*node* could not be reached.
 
-        :raises Unreachable: the request may have been carried out, and must not be twice; or it took too long.
+        :raises Unreachable: the request must not be carried out twice, and may have been; or time is over.
         """
         self.tried.add(node)
         self._maybe_executed |= error.maybe_executed

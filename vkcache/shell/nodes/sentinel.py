@@ -178,7 +178,9 @@ class Watched(Layout):
     service: Service = field(kw_only=True)
 
     @classmethod
-    def over(cls, known: Service, read_from: ReadFrom, own_reads_for: float, patience: float | None) -> Watched:
+    def over(
+        cls, known: Service, read_from: ReadFrom, own_reads_for: float, patience: float | None
+    ) -> Watched:
         return cls(known.groups, None, read_from, own_reads_for, patience, service=known)
 
     def tell(self, nodes: Leaving) -> None:
@@ -196,7 +198,7 @@ class Watched(Layout):
             return (yield from super().instead_of_primary(course, node, error))
         return group.primary
 
-    def _successor(self, place: int | None, gone: Node) -> Steps[Node]:
+    def successor(self, place: int | None, gone: Node) -> Steps[Node]:
         yield from self.learned()
         group = yield from self.found(place)
         if group.primary is gone:

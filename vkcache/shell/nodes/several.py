@@ -14,8 +14,9 @@ from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
 from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, common_place, place
 from vkcache.errors import CacheError, Unreachable
-from vkcache.shell.nodes.dealing import Astray, Deal, Load
+from vkcache.shell.nodes.dealing import dealt
 from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request, oldest
+from vkcache.shell.nodes.loads import Astray, Dealt, Load
 from vkcache.shell.nodes.single import Exchange, Single
 from vkcache.shell.run import run
 
@@ -62,12 +63,12 @@ class Several:
                 layout.wrote()
 
     def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
-        return self._dealt(commands, together=False)
+        return self._carried_out(commands, together=False)
 
     def transact(self, commands: Sequence[Command[Any]], *, whole: bool = True) -> list[Reply]:
         layout = self.layout
         if not whole and layout.locate is not None:
-            return self._dealt(commands, together=True)
+            return self._carried_out(commands, together=True)
         try:
             request = Request(tuple(commands), together=True)
             return self.run(layout.reroute(common_place(commands, layout.locate), request, None, None))
@@ -98,11 +99,11 @@ class Several:
         """The result of a layout's own steps."""
         return run(plan, self._perform)
 
-    def _dealt(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
-        deal = Deal(self.layout, commands, together=together)
+    def _carried_out(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
+        deal = dealt(self.layout, commands, together=together)
         while deal.unknown is not False:
             self.run(self.layout.found(deal.unknown))
-            deal = Deal(self.layout, commands, together=together)
+            deal = dealt(self.layout, commands, together=together)
         try:
             for astray in self._exchanged(deal):
                 self._reroute(deal, astray)
@@ -111,7 +112,7 @@ class Several:
                 self.layout.wrote()
         return deal.replies()
 
-    def _exchanged(self, deal: Deal) -> list[Astray]:
+    def _exchanged(self, deal: Dealt) -> list[Astray]:
         """What has to be rerouted of *deal*, all of whose loads were under way at the same time."""
         under_way: list[tuple[Load, Node, Exchange]] = []
         astray: list[Astray] = []
@@ -138,7 +139,7 @@ class Several:
         node = self.layout.choose(load.place, reads=load.reads)
         return self.run(self.layout.chosen(load.place, reads=load.reads)) if node is None else node
 
-    def _reroute(self, deal: Deal, astray: Astray) -> None:
+    def _reroute(self, deal: Dealt, astray: Astray) -> None:
         home, request, node, outcome, unit = astray
         try:
             deal.settle(unit, self.run(self.layout.reroute(home, request, node, outcome)))

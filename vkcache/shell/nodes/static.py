@@ -1,4 +1,4 @@
-"""Servers that the settings name one by one: a primary with replicas, or shards that know nothing of each other.
+"""Servers that the settings name one by one: a primary and its replicas, or shards of a ring.
 
 What may enter: a layout that never changes.
 """
