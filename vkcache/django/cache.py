@@ -25,7 +25,6 @@ from vkcache.shell.binding import Function, awaited, awaited_stream
 from vkcache.shell.client import Carrier
 from vkcache.shell.holding import Terms
 from vkcache.shell.locks import AsyncLock
-from vkcache.shell.nodes.choosing import raw_async_client
 from vkcache.shell.pipeline import AsyncPipeline
 from vkcache.shell.run import run_async, stream_async
 from vkcache.shell.tables import AwaitedCommands, Commands
@@ -175,18 +174,18 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
     def _cache(self) -> RawCache:
         return RawCache(self)
 
-    def get_client(self, key: str | None = None, *, write: bool = False) -> valkey.Valkey:  # noqa: ARG002  # one server
-        """valkey-py's client for the server of *key*, over a pool that callers share; keys and values raw."""
-        return self._site.raw()
+    def get_client(self, key: str | None = None, *, write: bool = False) -> valkey.Valkey:
+        """valkey-py's client for the server of *key*, over a pool that callers share; keys and values raw.
 
-    async def get_async_client(
-        self,
-        key: str | None = None,  # noqa: ARG002  # one server
-        *,
-        write: bool = False,  # noqa: ARG002
-    ) -> valkey.asyncio.Valkey:
+        *write*: the primary's, where replicas answer reads.
+
+        :raises InvalidArgument: keys live on several servers, and no *key* is given.
+        """
+        return self._site.raw(None if key is None else self.space.key(key), write=write)
+
+    async def get_async_client(self, key: str | None = None, *, write: bool = False) -> valkey.asyncio.Valkey:
         """The same for asyncio. The caller closes it (``await client.aclose()``)."""
-        return raw_async_client(self._site.settings)
+        return await self._site.async_raw(None if key is None else self.space.key(key), write=write)
 
     def close(self, **_kwargs: Any) -> None:
         """Called at the end of every request; connections stay open unless ``close_connection`` is set."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import valkey
+import valkey.asyncio
 from attrs import define, field
 from django.core.signals import setting_changed
 
@@ -20,7 +21,7 @@ from vkcache.django.options import SITE_WIDE, as_django_says_it, check, read, re
 from vkcache.shell.adoor import AsyncDoor
 from vkcache.shell.door import Door
 from vkcache.shell.doors import adoor, door
-from vkcache.shell.nodes.choosing import raw_client
+from vkcache.shell.nodes.choosing import async_server, raw_async_client, raw_client, server
 from vkcache.shell.options import Settings
 from vkcache.shell.unreadable import Unreadable
 
@@ -37,15 +38,20 @@ class Site:
     door: Door
     unreadable: Unreadable
     _adoor: AsyncDoor | None = field(default=None, init=False)
-    _raw: valkey.Valkey | None = field(default=None, init=False)
+    _raw: dict[str, valkey.Valkey] = field(factory=dict, init=False)
 
-    def raw(self) -> valkey.Valkey:
-        """valkey-py's client for the same server; all callers share it, and it outlives their ``close()``."""
+    def raw(self, key: bytes | None = None, *, write: bool = False) -> valkey.Valkey:
+        """valkey-py's client for the server of *key*; callers share it, and it outlives their ``close()``."""
+        settings = server(self.door.nodes, self.settings, key, write=write)
         with _lock:
-            if self._raw is None:
-                self._raw = raw_client(self.settings)
-                self._raw.auto_close_connection_pool = False
-            return self._raw
+            if settings.url not in self._raw:
+                client = self._raw[settings.url] = raw_client(settings)
+                client.auto_close_connection_pool = False
+            return self._raw[settings.url]
+
+    async def async_raw(self, key: bytes | None, *, write: bool) -> valkey.asyncio.Valkey:
+        """The same for asyncio, for one caller."""
+        return raw_async_client(await async_server(self.adoor().nodes, self.settings, key, write=write))
 
     def adoor(self) -> AsyncDoor:
         """The door for tasks, made when it is first asked for."""
@@ -60,8 +66,8 @@ class Site:
         self.door.nodes.close()
         if self._adoor is not None:
             self._adoor.nodes.close()
-        if self._raw is not None:
-            self._raw.connection_pool.disconnect()
+        for client in self._raw.values():
+            client.connection_pool.disconnect()
 
 
 _sites: list[Site] = []

@@ -40,7 +40,7 @@ def choose(settings: Settings) -> Nodes:
     from vkcache.shell.nodes import laying, several
 
     layout, of = laying.lay_out(settings)
-    return several.Several(layout, lambda node: _single(of(node), node.reading), _brief(_single, of))
+    return several.Several(layout, lambda node: _single(of(node), node.reading), _brief(_single, of), of)
 
 
 def choose_async(settings: Settings) -> AsyncNodes:
@@ -59,7 +59,7 @@ def choose_async(settings: Settings) -> AsyncNodes:
 
     layout, of = laying.lay_out(settings)
     return aseveral.AsyncSeveral(
-        layout, lambda node: _async_single(of(node), node.reading), _brief(_async_single, of)
+        layout, lambda node: _async_single(of(node), node.reading), _brief(_async_single, of), of
     )
 
 
@@ -83,6 +83,30 @@ def _single(settings: Settings, reading: bool = False) -> Single:
 
 def _async_single(settings: Settings, reading: bool = False) -> AsyncSingle:
     return AsyncSingle(_dialler(settings, reading=reading), shown(settings.url))
+
+
+def server(nodes: Nodes, settings: Settings, key: bytes | None, *, write: bool) -> Settings:
+    """The settings of the one server of *settings* that holds *key*; *nodes* are those that they name.
+
+    :raises InvalidArgument: without a *key* it could be any of several.
+    :raises Unreachable: it can not be found out.
+    """
+    if settings.laid_out == "single":
+        return settings
+    from vkcache.shell.nodes.several import Several
+
+    assert isinstance(nodes, Several)
+    return nodes.server(key, write=write)
+
+
+async def async_server(nodes: AsyncNodes, settings: Settings, key: bytes | None, *, write: bool) -> Settings:
+    """The same for tasks."""
+    if settings.laid_out == "single":
+        return settings
+    from vkcache.shell.nodes.aseveral import AsyncSeveral
+
+    assert isinstance(nodes, AsyncSeveral)
+    return await nodes.server(key, write=write)
 
 
 def raw_client(settings: Settings) -> valkey.Valkey:

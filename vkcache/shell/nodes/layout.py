@@ -20,7 +20,7 @@ from attrs import Factory, define, field, frozen
 from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Step, Steps, Verb
 from vkcache.core.replies import Fault, ok
 from vkcache.core.routing import ELSEWHERE, Locate
-from vkcache.errors import TimedOut, Unreachable
+from vkcache.errors import InvalidArgument, TimedOut, Unreachable
 
 ReadFrom: TypeAlias = Literal["replica", "primary", "any"]
 
@@ -175,6 +175,17 @@ class Layout:
 
     def tell(self, nodes: Leaving) -> None:
         """Let *nodes* leave a server that is not what it was."""
+
+    def place_of(self, key: bytes | None) -> int:
+        """The place of *key*, or the only one.
+
+        :raises InvalidArgument: there are several, and no key says which.
+        """
+        if self.locate is None:
+            return 0
+        if key is None:
+            raise InvalidArgument("give key=: keys live on several servers, each with a client of its own")
+        return self.locate(key)
 
     def places(self, keys: Sequence[bytes]) -> list[int]:
         """The places of *keys*."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
 from vkcache.core.replies import Fault
@@ -20,18 +20,28 @@ from vkcache.shell.nodes.loads import Astray, Dealt, Load
 from vkcache.shell.nodes.single import Exchange, Single
 from vkcache.shell.run import run
 
+if TYPE_CHECKING:
+    from vkcache.shell.nodes.laying import Of
+    from vkcache.shell.options import Settings
+
 T = TypeVar("T")
 
 
 class Several:
-    """The servers of *layout*. *make* makes the connections to one, *brief* those of one short question."""
+    """The servers of *layout*. *make* makes the connections to one, *brief* those of one short
+    question; *of* answers its settings."""
 
     def __init__(
-        self, layout: Layout, make: Callable[[Node], Single], brief: Callable[[Node], Single]
+        self,
+        layout: Layout,
+        make: Callable[[Node], Single],
+        brief: Callable[[Node], Single],
+        of: Of | None = None,
     ) -> None:
         self.layout = layout
         self._make = make
         self._brief = brief
+        self._of = of
         self._leaves: dict[Node, Single] = {}
         layout.tell(self)
 
@@ -88,6 +98,18 @@ class Several:
     def close(self) -> None:
         for leaf in tuple(self._leaves.values()):
             leaf.close()
+
+    def server(self, key: bytes | None, *, write: bool) -> Settings:
+        """The settings of the server that holds *key*, for somebody who talks to it past this package.
+
+        :raises InvalidArgument: without a *key* it could be any of several.
+        """
+        place = self.layout.place_of(key)
+        node = self.run(self.layout.chosen(place, reads=not write))
+        if node.reading:  # another client would have to say so on each of its connections
+            node = self.run(self.layout.chosen(place, reads=False))
+        assert self._of is not None
+        return self._of(node)
 
     def leave(self, node: Node) -> None:
         """Close the connections to *node*, which is not what it was."""
