@@ -216,7 +216,7 @@ def test_a_plain_client_with_the_sites_secret_shares_its_values(url: str) -> Non
         ({"SOCKET_TIMEOUT": -1}, r"socket_timeout, -1: give a number of seconds"),
         ({"socket_timeout": 1, "SOCKET_TIMEOUT": 1}, r"'socket_timeout' is given twice"),
         ({"max_connections": 0}, r"max_connections, 0: give a whole number"),
-        ({"topology": "cluster"}, r"topology, 'cluster'"),
+        ({"topology": "clusters"}, r"topology, 'clusters': give one of single, replicas, shard"),
         ({"serializer": "no.such.Thing"}, r"serializer, 'no.such.Thing'"),
         ({"compressor": "zstdd"}, r"zstd"),
         ({"password": 17}, r"password, of type int"),
@@ -230,9 +230,10 @@ def test_a_wrong_option_is_named_with_its_remedy(options: dict[str, Any], said: 
 @pytest.mark.parametrize(
     ("location", "top", "said"),
     [
-        ("valkey://a/0,valkey://b/0", {}, "LOCATION holds 2 URLs"),
-        (["valkey://a/0", "valkey://b/0"], {}, "LOCATION holds 2 URLs"),
-        ("", {}, "LOCATION holds 0 URLs"),
+        ("valkey://a/0,valkey://b/0", {"OPTIONS": {"topology": "single"}}, "2 URLs are given"),
+        (["valkey://a/0", "valkey://b/0"], {"OPTIONS": {"topology": "single"}}, "2 URLs are given"),
+        ("", {}, "no URL is given"),
+        ([], {}, "no URL is given"),
         ("http://a/0", {}, "begin it with one of valkey://"),
         ("valkey://a/0", {"TIMEOUT": "soon"}, "TIMEOUT"),
         ("valkey://a/0", {"TIMOUT": 1}, "'TIMOUT' is not known; did you mean 'TIMEOUT'"),

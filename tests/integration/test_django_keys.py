@@ -168,7 +168,7 @@ def test_a_default_that_has_to_be_awaited_is_for_the_awaited_method(url: str) ->
         (None, {}, "LOCATION, of type NoneType: give a URL as a str"),
         (Path("/run/s"), {}, "LOCATION, of type PosixPath: give a URL as a str"),
         (["valkey://a/0", None], {}, "LOCATION, of type list: give a URL"),
-        ("valkey://a/0; valkey://b/0", {}, "LOCATION holds 2 URLs"),
+        ("valkey://a/0; valkey://a/0", {}, "a URL is given twice"),
     ],
 )
 def test_a_wrong_setting_is_named(location: Any, top: dict[Any, Any], said: str) -> None:

@@ -67,8 +67,8 @@ def listed(location: str | Sequence[str]) -> tuple[str, ...]:
         parts = location
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
         raise Misconfigured(f"option url, of type {type(location).__name__}: give a URL as a str, or several")
-    if len(parts) == 1:
-        return (parts[0].strip().rstrip(",; ") if "://" in parts[0] else parts[0],)
+    if len(parts) == 1 and parts[0] and "://" not in parts[0]:
+        return tuple(parts)  # what is wrong with it is told where it is read
     urls = tuple(url for part in parts if (url := part.strip().rstrip(",; ")))
     if not urls:
         raise Misconfigured("no URL is given: give one, such as 'valkey://127.0.0.1:6379/0'")
