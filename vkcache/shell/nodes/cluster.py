@@ -201,11 +201,11 @@ class Cluster(Layout):
 
     def instead_of_primary(self, course: Course, node: Node, error: Unreachable) -> Steps[Node]:
         group = yield from self.found(course.place)
-        if isinstance(error, TimedOut) and not (yield from self._doubted(node, error)):
-            raise course.error(error)
         for other in group.replicas:
             if other not in course.tried and not other.suspect:
                 return other
+        if isinstance(error, TimedOut):  # the caller has waited long enough
+            raise course.error(error)
         yield from self.learned()
         group = yield from self.found(course.place)
         if group.primary in course.tried:

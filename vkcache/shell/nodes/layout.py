@@ -21,6 +21,7 @@ from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Step, St
 from vkcache.core.replies import Fault, ok
 from vkcache.core.routing import ELSEWHERE, Locate
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
+from vkcache.shell.wire.pool import AllBusy
 
 ReadFrom: TypeAlias = Literal["replica", "primary", "any"]
 
@@ -47,7 +48,13 @@ class Node:
     again: float = 0.0
 
     def suspected(self) -> None:
+        """It did not answer, and is left alone for a while."""
         self.suspect, self.again = True, time.monotonic() + ASK_AGAIN
+
+    def doubted(self) -> None:
+        """It let a caller wait in vain: the next one first asks whether it is there."""
+        if not self.suspect:
+            self.suspect, self.again = True, 0.0
 
     def due(self) -> bool:
         """Whether the caller is to ask this suspect again; for a second no other caller is."""
@@ -259,6 +266,8 @@ class Layout:
             if outcome is None or node is None:
                 node = yield from self.chosen(place, reads=request.reads)
             elif isinstance(outcome, Unreachable):
+                if isinstance(outcome, TimedOut) and not isinstance(outcome, AllBusy):
+                    node.doubted()
                 course.failed(node, outcome)
                 node = yield from self.instead(course, node, outcome)
             else:
@@ -301,14 +310,7 @@ class Layout:
             for other in group.readers:
                 if other not in course.tried and not other.suspect:
                     return other
-        yield from self._doubted(node, error)
         raise course.error(error)
-
-    def _doubted(self, node: Node, error: Unreachable) -> Steps[bool]:
-        """Whether *node* is gone, and not only slow once; from then on nobody waits for it."""
-        if isinstance(error, TimedOut) and not node.suspect and (yield Inquire(node, PING)) is None:
-            node.suspected()
-        return node.suspect
 
     def elsewhere(self, course: Course, node: Node, fault: Fault) -> Steps[tuple[Node, bool] | None]:
         """Where the request goes that *node* refused with *fault*, and whether with ASKING; None: nowhere."""

@@ -22,7 +22,7 @@ from valkey.sentinel import MasterNotFoundError, Sentinel
 
 from vkcache.core.plan import Steps
 from vkcache.core.replies import Fault
-from vkcache.errors import Unreachable
+from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.layout import ASK_AGAIN, Aside, Course, Group, Layout, Leaving, Node, ReadFrom
 
 Address: TypeAlias = tuple[str, int]
@@ -191,8 +191,8 @@ class Watched(Layout):
             yield Aside(self.service.look)
 
     def instead_of_primary(self, course: Course, node: Node, error: Unreachable) -> Steps[Node]:
-        yield from self._doubted(node, error)
-        yield from self.learned()
+        if not isinstance(error, TimedOut):  # else the caller has waited long enough
+            yield from self.learned()
         group = yield from self.found(course.place)
         if group.primary in course.tried:
             return (yield from super().instead_of_primary(course, node, error))

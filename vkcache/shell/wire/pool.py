@@ -21,6 +21,10 @@ _POLL_AFTER = 1.0  # seconds of idleness after which a connection is looked at b
 _LOOK_AGAIN = 0.1  # seconds after which a waiter looks whether a connection was lost to an interruption
 
 
+class AllBusy(TimedOut):
+    """No connection became free; the server may well be."""
+
+
 class Waiter:
     """A caller that waits for a connection; woken without one, it has to look for itself."""
 
@@ -172,7 +176,7 @@ class Pool:
         try:
             while not (waiter.ready.wait(_slice(deadline)) or self._idle or self._room()):
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise TimedOut(
+                    raise AllBusy(
                         f"all max_connections={self._limit} connections were busy for the whole of "
                         "socket_timeout; raise max_connections"
                     )
