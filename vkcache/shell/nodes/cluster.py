@@ -199,7 +199,7 @@ class Cluster(Layout):
             raise Unreachable(f"{gone.address}: did not answer a moment ago")
         return group.primary
 
-    def instead_of_primary(self, course: Course, node: Node, error: Unreachable) -> Steps[Node]:
+    def instead_of_primary(self, course: Course, error: Unreachable) -> Steps[Node]:
         group = yield from self.found(course.place)
         for other in group.replicas:
             if other not in course.tried and not other.suspect:

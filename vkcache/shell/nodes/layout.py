@@ -301,9 +301,9 @@ class Layout:
                         return other
             if group.primary not in course.tried:
                 return group.primary
-        return (yield from self.instead_of_primary(course, node, error))
+        return (yield from self.instead_of_primary(course, error))
 
-    def instead_of_primary(self, course: Course, node: Node, error: Unreachable) -> Steps[Node]:
+    def instead_of_primary(self, course: Course, error: Unreachable) -> Steps[Node]:
         """The same for a primary."""
         group = yield from self.found(course.place)
         if course.request.reads and self.read_from == "any":

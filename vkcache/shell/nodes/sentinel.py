@@ -190,12 +190,12 @@ class Watched(Layout):
         if self.service.due():
             yield Aside(self.service.look)
 
-    def instead_of_primary(self, course: Course, node: Node, error: Unreachable) -> Steps[Node]:
+    def instead_of_primary(self, course: Course, error: Unreachable) -> Steps[Node]:
         if not isinstance(error, TimedOut):  # else the caller has waited long enough
             yield from self.learned()
         group = yield from self.found(course.place)
         if group.primary in course.tried:
-            return (yield from super().instead_of_primary(course, node, error))
+            return (yield from super().instead_of_primary(course, error))
         return group.primary
 
     def successor(self, place: int | None, gone: Node) -> Steps[Node]:
