@@ -22,7 +22,7 @@ if not settings.configured:
     settings.configure(SECRET_KEY="the secret of the integration tests")
 
 PR_SET_CHILD_SUBREAPER = 36
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 10.0
 # Processes that multiprocessing starts once and keeps for as long as the interpreter runs.
 KEPT = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
 
