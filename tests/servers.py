@@ -31,7 +31,7 @@ START_SECONDS = 10.0
 POLL_SECONDS = 0.002
 HOST = "127.0.0.1"
 PORTS = range(11_000, 21_000)
-"""Below those for outgoing connections, and so are these and 10,000, the cluster bus of a node."""
+"""Below those that the system takes for outgoing connections."""
 
 
 def find_server() -> Path:
