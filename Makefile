@@ -16,7 +16,7 @@ help:
 	@echo "make test    all tests, on servers of their own; the core covered to the last branch"
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make pyright tests/typing under pyright as well (needs npm)"
-	@echo "make matrix  the tests on every Python, Django and server found here (ARGS=--list shows them)"
+	@echo "make matrix  the tests on every Python, Django and server found here (ARGS=--list shows them, ARGS=--brief is shorter)"
 	@echo "make bench   vkcache beside other cache backends, on one server"
 	@echo "make clean   removes everything that the others made"
 

@@ -20,6 +20,7 @@ SECONDS = 10.0
 PRELUDE = """
 import faulthandler, os, signal, socket, sys, threading
 faulthandler.enable()
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it was ignored
 from vkcache.errors import *
 from vkcache.shell.nodes.embedded import socket_path
 from tests.scripts import ask, named, until, wait_for

@@ -5,7 +5,9 @@ What may enter: what a test needs of a server as a process. Nothing here knows v
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -28,6 +30,8 @@ from vkcache.shell.nodes import embedded
 START_SECONDS = 10.0
 POLL_SECONDS = 0.002
 HOST = "127.0.0.1"
+PORTS = range(11_000, 21_000)
+"""Below those that the system takes for outgoing connections."""
 
 
 def find_server() -> Path:
@@ -52,10 +56,14 @@ def supports_tls(binary: Path) -> bool:
 
 def free_port() -> int:
     """A port of the loopback interface that nobody listened on a moment ago."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    while True:
+        # Not the system's own choice: it takes from the same range for any connection that is made
+        # while the server is about to start, or is down for a restart. And not `random`, which starts
+        # from the same seed in every worker of a run.
+        port = PORTS[secrets.randbelow(len(PORTS))]
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind((HOST, port))
+            return port
 
 
 def await_that(

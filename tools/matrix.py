@@ -3,7 +3,8 @@
 A combination is named like ``py3.13-dj6.1-valkey9.1``: ``--only`` takes such names, separated by
 commas, in which ``*`` stands for anything. One that is named must run: where it can not, the exit
 status is 1 and the reason is printed. Where nothing is named, all that can run do, and what the
-machine lacks is said.
+machine lacks is said. ``--brief`` runs the contract suite, which is most of the tests, in three of its ways
+alone; all other tests run as ever.
 
 What may enter: the tables of what is supported, what finds it, and what runs it.
 """
@@ -30,6 +31,8 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 DJANGOS = {"5.2": PYTHONS, "6.0": PYTHONS[1:], "6.1": PYTHONS[1:]}
 SERVER_COMMANDS = ("valkey-server", "redis-server")
 SERVER_VARIABLE = "VKCACHE_TEST_SERVER"
+WAYS_VARIABLE = "VKCACHE_TEST_WAYS"
+BRIEF_WAYS = "client-tcp,django-tcp,async-tcp"
 LONGEST_RUN = 1800  # seconds
 
 
@@ -132,18 +135,23 @@ def environment(python: Path, minor: str, django: str) -> Path:
     return folder / "bin" / "python"
 
 
-def run_tests(combination: Combination, python: Path, arguments: list[str]) -> Outcome:
-    """Runs the tests; their whole output goes to a file beside the environment."""
+def variables_of(combination: Combination, brief: bool) -> dict[str, str]:
+    """The environment of its tests."""
     variables = {name: value for name, value in os.environ.items() if name != SERVER_VARIABLE}
     if combination.server.binary:
         variables[SERVER_VARIABLE] = str(combination.server.binary)
+    return {**variables, WAYS_VARIABLE: BRIEF_WAYS} if brief else variables
+
+
+def run_tests(combination: Combination, python: Path, asked: argparse.Namespace) -> Outcome:
+    """Runs the tests; their whole output goes to a file beside the environment."""
     log = VENVS / f"{combination.name}.log"
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *asked.pytest]
     started = time.monotonic()
     with log.open("w") as output:
         status = subprocess.run(
-            command, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, timeout=LONGEST_RUN, check=False,
+            command, cwd=ROOT, env=variables_of(combination, asked.brief), stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, timeout=LONGEST_RUN, check=False,
         ).returncode  # fmt: skip
     lines = log.read_text(errors="replace").splitlines() or ["no output"]
     if status:
@@ -151,12 +159,12 @@ def run_tests(combination: Combination, python: Path, arguments: list[str]) -> O
     return Outcome(combination.name, status == 0, time.monotonic() - started, lines[-1].strip("= "))
 
 
-def attempt(combination: Combination, python: Path, arguments: list[str]) -> Outcome:
+def attempt(combination: Combination, python: Path, asked: argparse.Namespace) -> Outcome:
     """The outcome of one combination, also where its environment can not be made or its tests hang."""
     print(f"{combination.name} ...", flush=True)
     try:
         inside = environment(python, combination.python, combination.django)
-        return run_tests(combination, inside, arguments)
+        return run_tests(combination, inside, asked)
     except subprocess.CalledProcessError:
         return Outcome(combination.name, False, 0, "its environment could not be made")
     except subprocess.TimeoutExpired:
@@ -176,6 +184,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default="", help="names, separated by commas; * stands for anything")
     parser.add_argument("--list", action="store_true", help="print what would run, and run nothing")
+    parser.add_argument("--brief", action="store_true", help="three ways of the contract suite, not all")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     return parser.parse_args()
 
@@ -191,10 +200,12 @@ def describe(pythons: Mapping[str, Path | None], servers: Mapping[str, Server]) 
             print(f"{family}-server: none on the PATH")
 
 
-def run(combinations: list[Combination], pythons: Mapping[str, Path | None], arguments: list[str]) -> bool:
+def run(
+    combinations: list[Combination], pythons: Mapping[str, Path | None], asked: argparse.Namespace
+) -> bool:
     """Whether every combination passed, and at least one was run; prints the table."""
     VENVS.mkdir(exist_ok=True)
-    outcomes = [attempt(each, python, arguments) for each in combinations if (python := pythons[each.python])]
+    outcomes = [attempt(each, python, asked) for each in combinations if (python := pythons[each.python])]
     print(table(outcomes))
     return bool(outcomes) and all(outcome.passed for outcome in outcomes)
 
@@ -213,7 +224,7 @@ def main() -> int:
     combinations, missed = chosen(available, [p.strip() for p in asked.only.split(",") if p.strip()])
     if asked.list:
         print("\n".join(combination.name for combination in combinations))
-    passed = asked.list or run(combinations, pythons, asked.pytest)
+    passed = asked.list or run(combinations, pythons, asked)
     for pattern in missed:
         print(f"{pattern}: NOT RUN: this machine has, or Django supports, no such combination")
     return int(bool(missed) or not passed)

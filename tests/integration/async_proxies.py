@@ -21,6 +21,7 @@ from typing import Self, TypeAlias
 from tests.servers import HOST
 
 _CHUNK = 65536
+_PATIENCE = 20.0  # seconds in which a proxy that was told to end has ended
 
 
 class Way:
@@ -40,8 +41,11 @@ class Way:
 
     async def wait(self, seconds: float) -> None:
         """Nothing moves for so long."""
+        # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes just as what it
+        # waits for is done, and the link would never end.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._calmed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._calmed.wait()
 
     def cut(self) -> None:
         """The connection breaks; what was passed on before it may arrive or not."""
@@ -147,7 +151,8 @@ class AsyncProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join()
+        self._thread.join(_PATIENCE)
+        assert not self._thread.is_alive(), "the proxy has not ended"
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=_fine_grained) as runner:

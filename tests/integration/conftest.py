@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ if not settings.configured:
     settings.configure(SECRET_KEY="the secret of the integration tests")
 
 PR_SET_CHILD_SUBREAPER = 36
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 10.0
 # Processes that multiprocessing starts once and keeps for as long as the interpreter runs.
 KEPT = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
 
@@ -32,6 +33,12 @@ def embedded_url() -> str:
     """An embedded server for the whole run. A test that starts its own does so in a process of its own."""
     embedded.socket_path("contract")
     return "embedded://contract"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def an_interrupt_is_heard() -> None:
+    """Also where a shell has started this run in the background, with the signal ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -105,14 +105,14 @@ def test_a_cancelled_wait_takes_nothing(cache: ValkeyCache, loops: Loops, warm: 
 
 
 def test_a_wait_outlives_the_socket_timeout(place: str, loops: Loops) -> None:
-    cache = ValkeyCache(place, {"OPTIONS": {"socket_timeout": 0.1}})
+    cache = ValkeyCache(place, {"OPTIONS": {"socket_timeout": 0.4}})
 
     async def main() -> None:
-        assert await cache.ablpop("a", timeout=0.3) is None
+        assert await cache.ablpop("a", timeout=0.8) is None
         assert await cache.abrpop("a", timeout=0.001) is None
         assert await cache.ablmove("a", "b", 0.001) is None
         waiting = asyncio.ensure_future(cache.ablpop("a", timeout=PATIENCE))
-        assert await cache.ablpop("other", timeout=0.3) is None  # so long it waits for certain
+        assert await cache.ablpop("other", timeout=0.8) is None  # so long it waits for certain
         await cache.arpush("a", 1)
         assert await waiting == ("a", 1)
 

@@ -29,7 +29,7 @@ CANCELLED = 0.8  # of all operations
 TICKS = 8
 PAUSE = 0.003
 DELAY = 0.0006
-PATIENCE = 5  # seconds after which a wait that should have ended is over
+PATIENCE = 20  # seconds after which a wait that should have ended is over
 WAITERS = 8  # whose connections are all kept for the next wait
 
 Operation: TypeAlias = Callable[[AsyncClient, Sequence[str]], Coroutine[Any, Any, Mapping[str, Any]]]

@@ -198,7 +198,7 @@ def test_a_connection_is_asked_after_the_health_check_interval(
 
 
 def test_when_all_connections_stay_busy_the_error_names_max_connections(own: Server) -> None:
-    with Client(own.url, client_name=NAME, max_connections=2, socket_timeout=0.2) as cache:
+    with Client(own.url, client_name=NAME, max_connections=2, socket_timeout=0.5) as cache:
         cache.set("k", 1)
         pool = pool_of(cache)
         busy = [pool.take(), pool.take()]

@@ -63,7 +63,7 @@ def test_tls() -> None:
 
 
 def test_a_pause_holds_commands_back() -> None:
-    with Server() as server, valkey.Valkey.from_url(server.url, socket_timeout=0.1, retry=None) as client:
+    with Server() as server, valkey.Valkey.from_url(server.url, socket_timeout=0.5, retry=None) as client:
         client.ping()
         server.pause(30)
         with pytest.raises(valkey.TimeoutError):

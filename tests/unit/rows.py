@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 from attrs import frozen
 
 from tests.unit.feeding import MARK, SPACE
+from tests.unit.shown import shown
 from vkcache.core import keys, lua, server, strings
 from vkcache.core.expiry import DEFAULT, Timeout
 from vkcache.core.keyspace import CacheKey
@@ -37,8 +38,8 @@ class Asked:
         return self.function(space, *self.args, **self.kwargs)
 
     def __str__(self) -> str:
-        shown = [*map(repr, self.args), *(f"{name}={value!r}" for name, value in self.kwargs.items())]
-        return f"{self.function.__name__}({', '.join(shown)})"
+        given = [*map(shown, self.args), *(f"{name}={shown(value)}" for name, value in self.kwargs.items())]
+        return f"{self.function.__name__}({', '.join(given)})"
 
 
 def call(function: Callable[Concatenate[Space, P], Plan[Any]], *args: P.args, **kwargs: P.kwargs) -> Asked:

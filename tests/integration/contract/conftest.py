@@ -6,6 +6,7 @@ options or a second cache, and for `raw` to see or place bytes in the store.
 
 from __future__ import annotations
 
+import os
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from vkcache.shell.options import UnsignedPickles
 if not settings.configured:
     settings.configure(SECRET_KEY=SECRET)
 
+PATIENCE = 20  # seconds; time-outs have tests of their own, and any call may take a second on a busy machine
+
 
 class Make(Protocol):
     """Builds one more cache on the test's store; the end of the test closes it."""
@@ -39,7 +42,14 @@ def unix_server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(params=WAYS, ids=[way.name for way in WAYS])
+def chosen_ways() -> list[Way]:
+    """Those that VKCACHE_TEST_WAYS names, separated by commas; all where it is not set."""
+    known = {way.name: way for way in WAYS}
+    names = os.environ.get("VKCACHE_TEST_WAYS")
+    return [known[name] for name in names.split(",")] if names else list(WAYS)
+
+
+@pytest.fixture(params=chosen_ways(), ids=lambda way: way.name)
 def way(request: pytest.FixtureRequest) -> Way:
     chosen: Way = request.param
     return chosen
@@ -52,7 +62,7 @@ def build(request: pytest.FixtureRequest) -> Iterator[Build]:
     with ExitStack() as made:
 
         def one(url: str, **options: Any) -> Client:
-            cache = builder(url, **options)
+            cache = builder(url, **{"socket_timeout": PATIENCE, **options})
             made.callback(end, cache)
             return cache
 
@@ -85,12 +95,13 @@ def _raw_client(url: str) -> valkey.Valkey:
 
 @pytest.fixture
 def make(way: Way, place: Place) -> Iterator[Make]:
+    usual = {"prefix": "app", "secret": SECRET, "socket_timeout": PATIENCE}
     with ExitStack() as made:
 
         def one(**options: Any) -> Client:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UnsignedPickles)  # has a test of its own
-                cache = way.build(place.url, **{"prefix": "app", "secret": SECRET, **options})
+                cache = way.build(place.url, **{**usual, **options})
             made.callback(end, cache)
             return cache
 

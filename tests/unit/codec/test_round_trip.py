@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.codec.samples import PLAIN, RICH, deep, same, untimed, values
+from tests.unit.shown import briefly
 from vkcache.core.codec import Codec, canonical, codec
 from vkcache.errors import Unencodable
 
@@ -38,7 +39,7 @@ EXACT: list[Codec] = [
 
 
 @pytest.mark.parametrize("made", EXACT, ids=range(len(EXACT)))
-@pytest.mark.parametrize("value", [*PLAIN, *RICH], ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("value", [*PLAIN, *RICH], ids=briefly)
 def test_exact_types_come_back(made: Codec, value: Any) -> None:
     assert same(made.decode(made.encode(value, KEY), KEY), value)
 
@@ -50,13 +51,13 @@ def test_nested_values_come_back(made: Codec, value: Any) -> None:
     assert same(made.decode(made.encode(value, KEY), KEY), value)
 
 
-@pytest.mark.parametrize("value", PLAIN, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("value", PLAIN, ids=briefly)
 def test_plain_values_need_no_secret(value: Any) -> None:
     for made in (codec(), codec(serializer="msgpack", compressor="none")):
         assert same(made.decode(made.encode(value)), value)
 
 
-@pytest.mark.parametrize("value", [*RICH, memoryview(b"x"), lambda: None], ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("value", [*RICH, memoryview(b"x"), lambda: None], ids=briefly)
 def test_msgpack_alone_refuses_what_it_would_change(value: Any) -> None:
     with pytest.raises(Unencodable, match="msgpack can not carry"):
         codec(serializer="msgpack").encode(value)
@@ -107,7 +108,7 @@ def test_json_is_as_lossy_as_json(value: Any, back: Any) -> None:
     assert json.loads(stored[2:]) == back == made.decode(stored)
 
 
-@pytest.mark.parametrize("value", [{1, 2}, b"x", {(1,): 2}, object()], ids=repr)
+@pytest.mark.parametrize("value", [{1, 2}, b"x", {(1,): 2}, object()], ids=briefly)
 def test_json_refuses_the_rest(value: Any) -> None:
     with pytest.raises(Unencodable, match="json can not carry"):
         codec(serializer="json").encode(value)
