@@ -33,7 +33,7 @@ def test_choosing_opens_nothing(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "host:6379", ":hunter2@host", "hunter2", "/tmp/hunter2", "u:hunter2@valkey://host"]
+    "url", ["host:6379", ":hunter2@host", "hunter2", "/tmp/hunter2", "u:hunter2@valkey://host"]
 )
 def test_a_url_without_a_scheme_is_not_shown(url: str) -> None:
     with pytest.raises(
