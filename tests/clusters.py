@@ -18,7 +18,7 @@ from tests.topologies import REPLICATING, Fleet, await_copies
 SLOTS = 16384
 _SETTINGS = (
     *REPLICATING,
-    *("--cluster-node-timeout", "1000"),
+    *("--cluster-node-timeout", "1000"),  # they tell each other twice in that time how they are
     *("--cluster-allow-replica-migration", "no"),  # who follows whom is the test's affair
 )
 
@@ -34,7 +34,14 @@ class Known:
 
 
 class Clustered(Fleet):
-    """Six nodes: three primaries, then a replica for each in the same order. All slots are served."""
+    """Six nodes: three primaries, then a replica for each in the same order. All slots are served.
+
+    *patience*: the milliseconds after which a silent node is thought dead; a second, after a restart.
+    """
+
+    def __init__(self, patience: int = 1000) -> None:
+        self._patience = patience
+        super().__init__()
 
     def _start(self) -> None:
         for _ in range(6):
@@ -49,6 +56,8 @@ class Clustered(Fleet):
             replica.execute("CLUSTER", "REPLICATE", self.id_of(primary))
         self.await_healthy()
         self.await_replication()
+        for server in self.servers:
+            server.execute("CONFIG", "SET", "cluster-node-timeout", self._patience)
 
     def id_of(self, server: Server) -> str:
         return self._ids[server.port]
@@ -115,10 +124,17 @@ class Clustered(Fleet):
         return time.monotonic()
 
     def await_replication(self) -> None:
-        """Return when every replica that is awake has what its primary has executed until now."""
+        """Return when every replica that is awake has what its primary has executed until now.
+
+        And when clients are told of it: a node names no replica of which it has not heard how far it is.
+        """
+        told: set[int] = set()
         for known in self._view(self._witness()):
             if known.primary is not None and self._server(known.id).awake:
                 await_copies(self._server(known.primary), self._server(known.id))
+                told.add(self._server(known.id).port)
+        awake = [server for server in self.servers if server.awake]
+        await_that(lambda: all(told <= _named(server) for server in awake), "all nodes name all replicas")
 
     def flush(self) -> None:
         """Empty all of them before this returns."""
@@ -232,6 +248,13 @@ class Move:
 
 def _says_ok(server: Server) -> bool:
     return "cluster_state:ok" in _text(server.execute("CLUSTER", "INFO"))
+
+
+def _named(server: Server) -> set[int]:
+    """The ports of the nodes that *server* names to a client."""
+    rows = server.execute("CLUSTER", "SLOTS")
+    assert isinstance(rows, list)
+    return {node[1] for row in rows for node in row[2:]}
 
 
 def _known(line: str) -> Known:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import valkey
 from attrs import frozen
@@ -37,13 +38,18 @@ class Fleet:
             raise
 
     @property
+    def processes(self) -> list[Server]:
+        """Whatever runs, servers or not."""
+        return self.servers
+
+    @property
     def urls(self) -> list[str]:
         return [server.url for server in self.servers]
 
     def stop(self) -> None:
         """End all processes and remove their folders."""
-        for server in self.servers:
-            server.stop()
+        for process in self.processes:
+            process.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +65,30 @@ class Fleet:
     def _add(self, server: Server) -> Server:
         self.servers.append(server)
         return server
+
+
+F = TypeVar("F", bound=Fleet)
+
+
+class Lasting(ExitStack):
+    """Fleets that many tests share: each starts when it is first asked for, and ends with this."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fleets: dict[type[Fleet], Fleet] = {}
+
+    def fleet(self, kind: type[F], **options: int) -> F:
+        """The one fleet of this *kind*; *options* are those of the first who asks for it."""
+        if kind not in self._fleets:
+            self._fleets[kind] = self.enter_context(kind(**options))
+        found = self._fleets[kind]
+        assert isinstance(found, kind)
+        return found
+
+    @property
+    def pids(self) -> set[int]:
+        """The processes of all that have started."""
+        return {server.pid for fleet in self._fleets.values() for server in fleet.processes}
 
 
 class Sharded(Fleet):
@@ -115,13 +145,16 @@ class Switch:
 class Watched(Fleet):
     """A primary and two replicas, called "cache" by three sentinels that agree on them.
 
-    A primary that is silent for half a second is down. One that comes back becomes a replica.
+    *patience*: the milliseconds after which a silent primary is down. One that comes back becomes a replica.
     """
 
     service = "cache"
-    _settings = (("down-after-milliseconds", 500), ("failover-timeout", 3000), ("parallel-syncs", 2))
     # How often a sentinel asks and tells, in ms; the usual 10 s and 2 s would be most of a test's time.
     _periods = (("INFO-PERIOD", 300), ("PUBLISH-PERIOD", 200), ("PING-PERIOD", 100), ("ASK-PERIOD", 100))
+
+    def __init__(self, patience: int = 500) -> None:
+        self._settings = {"down-after-milliseconds": patience, "failover-timeout": 3000, "parallel-syncs": 2}
+        super().__init__()
 
     def _start(self) -> None:
         self.watchers: list[Server] = []
@@ -146,11 +179,13 @@ class Watched(Fleet):
 
     def stop(self) -> None:
         self._over.set()
-        for watcher in self.watchers:
-            watcher.stop()
+        super().stop()
         for listener in self._listeners:
             listener.join(START_SECONDS)
-        super().stop()
+
+    @property
+    def processes(self) -> list[Server]:
+        return [*self.servers, *self.watchers]
 
     @property
     def sentinels(self) -> list[tuple[str, int]]:
@@ -209,7 +244,7 @@ class Watched(Fleet):
 
     def _instruct(self, watcher: Server, primary: Server) -> None:
         watcher.execute("SENTINEL", "MONITOR", self.service, HOST, primary.port, 2)
-        for name, value in self._settings:
+        for name, value in self._settings.items():
             watcher.execute("SENTINEL", "SET", self.service, name, value)
         for name, milliseconds in self._periods:
             with contextlib.suppress(valkey.ResponseError):  # servers that can not be told are only slower

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.topologies import Lasting
 from vkcache.shell.nodes import embedded
 
 if not settings.configured:
@@ -48,13 +49,20 @@ def orphans_come_here() -> None:
         assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
+@pytest.fixture(scope="session")
+def lasting() -> Iterator[Lasting]:
+    """The sets of servers that outlive the test which first asked for them."""
+    with Lasting() as fleets:
+        yield fleets
+
+
 @pytest.fixture(autouse=True)
-def no_process_survives() -> Iterator[None]:
+def no_process_survives(lasting: Lasting) -> Iterator[None]:
     """Every process that the test started, or that these started, has ended with the test (seen on Linux)."""
     before = _children()
     yield
     deadline = time.monotonic() + GRACE_SECONDS
-    while (alive := _alive(_children() - before)) and time.monotonic() < deadline:
+    while (alive := _alive(_children() - before - lasting.pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
     for pid in alive:
         os.kill(pid, 9)

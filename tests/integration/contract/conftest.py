@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Protocol
+from functools import cache as cache_results
+from typing import Any, Protocol, cast
 
 import pytest
 import valkey
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from tests.integration.contract.ways import BUILDERS, SECRET, WAYS, Build, Place, Raw, Way, end
+from tests.integration.contract.places import FLEETS, Place, Raw
+from tests.integration.contract.ways import BUILDERS, SECRET, WAYS, Build, Settled, Way, end
 from tests.servers import Server
+from tests.topologies import Lasting
 from vkcache.shell import Client
 from vkcache.shell.nodes import embedded, memory
 from vkcache.shell.options import UnsignedPickles
@@ -69,19 +72,37 @@ def build(request: pytest.FixtureRequest) -> Iterator[Build]:
         yield one
 
 
+@pytest.fixture(scope="session")
+def shared_place(
+    server: Server, unix_server: Server, embedded_url: str, lasting: Lasting
+) -> Iterator[Callable[[str], Place]]:
+    """The place of this name; where it takes several servers, they start when it is first asked for."""
+    urls = {"tcp": server.url, "unix": str(unix_server.unix_url), "embedded": embedded_url}
+    with ExitStack() as opened:
+
+        @cache_results
+        def place(name: str) -> Place:
+            found = FLEETS[name](lasting) if name in FLEETS else _place(urls[name])
+            opened.callback(found.close)
+            return found
+
+        yield place
+
+
 @pytest.fixture
-def place(way: Way, server: Server, unix_server: Server, embedded_url: str) -> Iterator[Place]:
-    urls = {
-        "tcp": server.url,
-        "unix": str(unix_server.unix_url),
-        "embedded": embedded_url,
-        "memory": f"memory://{uuid.uuid4()}",
-    }
-    url = urls[way.place]
-    client = _raw_client(url)
-    client.flushall()
-    yield Place(url, Raw(client), real=way.place != "memory")
-    client.close()
+def place(way: Way, shared_place: Callable[[str], Place]) -> Iterator[Place]:
+    if way.place == "memory":
+        own = _place(f"memory://{uuid.uuid4()}")
+        yield own
+        own.close()
+    else:
+        shared = shared_place(way.place)
+        shared.empty()
+        yield shared
+
+
+def _place(url: str) -> Place:
+    return Place(url, Raw((_raw_client(url),)), real=not url.startswith("memory:"))
 
 
 def _raw_client(url: str) -> valkey.Valkey:
@@ -99,10 +120,13 @@ def make(way: Way, place: Place) -> Iterator[Make]:
     with ExitStack() as made:
 
         def one(**options: Any) -> Client:
+            given = {**usual, **place.options, **way.options, **options}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UnsignedPickles)  # has a test of its own
-                cache = way.build(place.url, **{**usual, **options})
+                cache = way.build(place.url, **given)
             made.callback(end, cache)
+            if place.settle is not None and "read_from" in given:
+                return cast(Client, Settled(cache, place.settle))
             return cache
 
         yield one

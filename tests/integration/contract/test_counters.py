@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, lives
-from tests.integration.contract.ways import Raw
 from vkcache.errors import InvalidArgument, KeyNotFound, WrongType
 from vkcache.shell import Client
 

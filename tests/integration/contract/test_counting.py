@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.contract.ways import Raw
+from tests.integration.contract.places import Raw
 from vkcache.errors import WrongType
 from vkcache.shell import Client
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import DEFAULT_MS, SECOND, lives
-from tests.integration.contract.ways import Raw
 from vkcache.errors import InvalidArgument
 from vkcache.shell import Client
 

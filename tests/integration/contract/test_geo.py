@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.contract.ways import Place
+from tests.integration.contract.places import Place
 from vkcache.errors import KeyNotFound, WrongType
 from vkcache.shell import Client
 

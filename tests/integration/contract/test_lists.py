@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.conftest import Make
+from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, VALUES, lives
-from tests.integration.contract.ways import Raw
 from vkcache.errors import InvalidArgument, KeyNotFound, WrongType
 from vkcache.shell import Client
 

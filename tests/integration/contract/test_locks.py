@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.conftest import Make
-from tests.integration.contract.ways import Raw, Way
+from tests.integration.contract.places import Raw
+from tests.integration.contract.ways import Way
 from tests.scripts import until
 from vkcache.core import locks
 from vkcache.errors import InvalidArgument, LockNotAcquired, LockNotOwned

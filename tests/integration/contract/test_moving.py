@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.contract.conftest import Make
+from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, lives
-from tests.integration.contract.ways import Raw
 from vkcache.errors import KeyNotFound
 from vkcache.shell import Client
 

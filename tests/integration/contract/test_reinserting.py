@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.conftest import Make
+from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, lives
-from tests.integration.contract.ways import Raw
 
 VALUES: dict[str, Any] = {"plain": {"a": [1]}, "counter": 7, "long": "x" * 5000, "none": None}
 PICKLED = {"pickle": (1, 2)}

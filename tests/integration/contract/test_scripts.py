@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.contract.conftest import Make
-from tests.integration.contract.ways import Place, Raw
+from tests.integration.contract.places import Place, Raw
 from vkcache.errors import ReplyError, WrongType
 from vkcache.shell import (
     Client,

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.conftest import Make
+from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, lives
-from tests.integration.contract.ways import Build, Raw
+from tests.integration.contract.ways import Build
 from vkcache.errors import InvalidArgument, WrongType
 from vkcache.shell import Client
 
@@ -37,25 +38,25 @@ MEMBERS: list[Any] = [
 
 # Every method, on a key that is missing.
 MISSING: dict[str, tuple[Ask, Any]] = {
-    "srem": (lambda cache: cache.srem("k", 1), 0),
-    "smembers": (lambda cache: cache.smembers("k"), set()),
-    "sismember": (lambda cache: cache.sismember("k", 1), False),
-    "smismember": (lambda cache: cache.smismember("k", 1, 2), [False, False]),
-    "scard": (lambda cache: cache.scard("k"), 0),
-    "spop": (lambda cache: cache.spop("k"), None),
-    "spop count": (lambda cache: cache.spop("k", 2), []),
-    "srandmember": (lambda cache: cache.srandmember("k"), None),
-    "srandmember count": (lambda cache: cache.srandmember("k", 2), []),
-    "srandmember again": (lambda cache: cache.srandmember("k", -2), []),
-    "smove": (lambda cache: cache.smove("k", "{k}", 1), False),
-    "sdiff": (lambda cache: cache.sdiff("k", "{k}"), set()),
-    "sinter": (lambda cache: cache.sinter("k", "{k}"), set()),
-    "sunion": (lambda cache: cache.sunion("k", "{k}"), set()),
-    "sdiffstore": (lambda cache: cache.sdiffstore("{k}", "k"), 0),
-    "sinterstore": (lambda cache: cache.sinterstore("{k}", "k"), 0),
-    "sunionstore": (lambda cache: cache.sunionstore("{k}", "k"), 0),
-    "sscan": (lambda cache: cache.sscan("k"), (0, set())),
-    "sscan_iter": (lambda cache: list(cache.sscan_iter("k")), []),
+    "srem": (lambda cache: cache.srem("{k}", 1), 0),
+    "smembers": (lambda cache: cache.smembers("{k}"), set()),
+    "sismember": (lambda cache: cache.sismember("{k}", 1), False),
+    "smismember": (lambda cache: cache.smismember("{k}", 1, 2), [False, False]),
+    "scard": (lambda cache: cache.scard("{k}"), 0),
+    "spop": (lambda cache: cache.spop("{k}"), None),
+    "spop count": (lambda cache: cache.spop("{k}", 2), []),
+    "srandmember": (lambda cache: cache.srandmember("{k}"), None),
+    "srandmember count": (lambda cache: cache.srandmember("{k}", 2), []),
+    "srandmember again": (lambda cache: cache.srandmember("{k}", -2), []),
+    "smove": (lambda cache: cache.smove("{k}", "{k}2", 1), False),
+    "sdiff": (lambda cache: cache.sdiff("{k}", "{k}2"), set()),
+    "sinter": (lambda cache: cache.sinter("{k}", "{k}2"), set()),
+    "sunion": (lambda cache: cache.sunion("{k}", "{k}2"), set()),
+    "sdiffstore": (lambda cache: cache.sdiffstore("{k}2", "{k}"), 0),
+    "sinterstore": (lambda cache: cache.sinterstore("{k}2", "{k}"), 0),
+    "sunionstore": (lambda cache: cache.sunionstore("{k}2", "{k}"), 0),
+    "sscan": (lambda cache: cache.sscan("{k}"), (0, set())),
+    "sscan_iter": (lambda cache: list(cache.sscan_iter("{k}")), []),
 }
 
 
@@ -75,13 +76,13 @@ def test_without_a_server_it_is_the_same_where_errors_are_ignored(build: Build, 
 
 @pytest.mark.parametrize("row", [*MISSING, "sadd"])
 def test_another_kind_of_key_is_a_wrong_type(cache: Client, row: str) -> None:
-    ask = MISSING[row][0] if row in MISSING else lambda cache: cache.sadd("k", 1)
-    cache.set("k", "a value")
-    with pytest.raises(WrongType, match="app:1:k"):
+    ask = MISSING[row][0] if row in MISSING else lambda cache: cache.sadd("{k}", 1)
+    cache.set("{k}", "a value")
+    with pytest.raises(WrongType, match=r"app:1:\{k\}"):
         ask(cache)
     with pytest.raises(TypeError):
         ask(cache)
-    assert cache.get("k") == "a value"
+    assert cache.get("{k}") == "a value"
 
 
 def test_sadd_and_srem_count_what_changed(cache: Client) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, lives
-from tests.integration.contract.ways import Build, Raw
+from tests.integration.contract.ways import Build
 from vkcache.errors import InvalidArgument, WrongType
 from vkcache.shell import Client
 

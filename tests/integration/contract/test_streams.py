@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.conftest import Make
-from tests.integration.contract.ways import Raw
+from tests.integration.contract.places import Raw
 from vkcache.core.streamgroups import Pending
 from vkcache.errors import GroupExists, KeyNotFound, ReplyError, WrongType
 from vkcache.shell import Client
@@ -84,8 +84,12 @@ def test_what_can_not_be_read_is_left_out(three: Client, raw: Raw) -> None:
 
 
 def test_xread_by_the_users_keys(three: Client) -> None:
-    three.xadd("t{}", {"n": 1}, "1-0")
-    assert three.xread({"s": "2-0", "t{}": "0", "missing": "0"}) == {"s": [entry(3)], "t{}": [entry(1)]}
+    for key in ("t{}", "{t}1", "{t}2"):
+        three.xadd(key, {"n": 1}, "1-0")
+    three.xadd("{t}1", {"n": 3}, "3-0")
+    found = three.xread({"{t}1": "2-0", "{t}2": "0", "{t}missing": "0"})
+    assert found == {"{t}1": [entry(3)], "{t}2": [entry(1)]}
+    assert three.xread({"t{}": "0"}) == {"t{}": [entry(1)]}
     assert three.xread({"s": "0"}, count=1) == {"s": [entry(1)]}
     assert three.xread({"s": "$"}) == three.xread({"s": "$"}, block=1) == {}
     three.xadd("s", {"n": 1}, "1-0", version=2)
@@ -224,16 +228,16 @@ OTHERS: list[Callable[[Client, str], object]] = [
     lambda cache, key: cache.xrange(key),
     lambda cache, key: cache.xrevrange(key),
     lambda cache, key: cache.xread({key: "0"}),
-    lambda cache, key: cache.xread({"missing": "0", key: "0"}),
+    lambda cache, key: cache.xread({"{k}missing": "0", key: "0"}),
     lambda cache, key: cache.xack(key, "no", "1-0"),
 ]
 
 
 def test_another_kind_of_key(cache: Client) -> None:
-    cache.set("k", "text")
+    cache.set("{k}", "text")
     for call in NO_GROUP + NO_KEY + OTHERS:
-        with pytest.raises(WrongType, match="app:1:k"):
-            call(cache, "k")
+        with pytest.raises(WrongType, match=r"app:1:\{k\}"):
+            call(cache, "{k}")
 
 
 def test_in_a_pipeline(cache: Client) -> None:

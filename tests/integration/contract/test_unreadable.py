@@ -26,7 +26,8 @@ import pytest
 import zstandard
 
 from tests.integration.contract.conftest import Make
-from tests.integration.contract.ways import SECRET, Place, Raw, Way
+from tests.integration.contract.places import Place, Raw
+from tests.integration.contract.ways import SECRET, Way
 from vkcache.errors import KeyNotFound, Undecodable, WrongType
 from vkcache.shell import Client
 from vkcache.shell.options import UnsignedPickles
@@ -111,7 +112,7 @@ def test_a_cache_that_unpickles_what_is_not_signed_warns(
     way: Way, place: Place, options: dict[str, str]
 ) -> None:
     with pytest.warns(UnsignedPickles):
-        way.build(place.url, prefix="warned", secret=SECRET, **options)
+        way.build(place.url, prefix="warned", secret=SECRET, **place.options, **options)
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 10, 18, -1])

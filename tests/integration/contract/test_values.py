@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.conftest import Make
-from tests.integration.contract.ways import Raw
+from tests.integration.contract.places import Raw
 from vkcache.errors import InvalidArgument, Unencodable
 from vkcache.shell import Client
 

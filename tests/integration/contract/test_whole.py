@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.conftest import Make
-from tests.integration.contract.ways import Raw, Way
+from tests.integration.contract.places import Raw
+from tests.integration.contract.ways import Way
 from vkcache.core.keyspace import CacheKey
 from vkcache.core.plan import Done
 from vkcache.errors import InvalidArgument, InvalidKey, Undecodable

@@ -3,20 +3,21 @@
 A further shell joins the suite by a line in `WAYS`. Whatever it is, a test sees the methods of a
 `Client`: an asynchronous shell joins through a builder that runs each call to its end (`awaiting`).
 
-What may enter: a way to build a cache, and a place for its keys. No test of anything.
+What may enter: a way to build a cache. Where its keys are is in `places`. No test of anything.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from functools import partial
+from typing import Any, Self, TypeAlias, cast
 
-from attrs import frozen
+from attrs import Factory, frozen
 
-from tests.integration.contract.awaiting import Awaited, own_name, sibling
+from tests.integration.contract.awaiting import Awaited, AwaitedLock, AwaitedPipeline, own_name, sibling
 from vkcache.django import ValkeyCache
-from vkcache.shell import AsyncClient, Client
+from vkcache.shell import AsyncClient, Client, Lock, Pipeline
 from vkcache.shell.binding import command
 from vkcache.shell.tables import Commands
 
@@ -27,38 +28,17 @@ SECRET = "the secret of the contract suite"
 
 
 @frozen
-class Raw:
-    """The store itself, past the cache: keys and values as they are on the wire."""
-
-    client: Any
-
-    def __call__(self, *words: str | bytes | int) -> Any:
-        """valkey-py's answer to a command."""
-        return self.client.execute_command(*words)
-
-
-@frozen
-class Place:
-    """An empty store that the test has to itself.
-
-    *real*: a server answers, not an engine in this process.
-    """
-
-    url: str
-    raw: Raw
-    real: bool = True
-
-
-@frozen
 class Way:
-    """A way to build a cache over the place whose fixture is called *place*.
+    """A way to build a cache over the place of the name *place*.
 
+    *options*: those of the cache, beside the place's own.
     *awaits*: its methods are awaited, and so are functions that it is given.
     """
 
     name: str
     place: str
     build: Build
+    options: dict[str, Any] = Factory(dict)
     awaits: bool = False
 
 
@@ -77,8 +57,9 @@ def build_django(url: str, **options: Any) -> Client:
 class Pipelined:
     """A client whose every one-command method is queued in a pipeline of its own, and sent."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, transaction: bool = True) -> None:
         self._client = client
+        self._transaction = transaction
 
     def __contains__(self, key: str) -> bool:
         return key in self._client
@@ -88,7 +69,7 @@ class Pipelined:
             return getattr(self._client, name)
 
         def sent(*args: Any, **kwargs: Any) -> Any:
-            pipe = self._client.pipeline()
+            pipe = self._client.pipeline(transaction=self._transaction)
             slot = getattr(pipe, name)(*args, **kwargs)
             pipe.execute()
             return slot.value
@@ -101,6 +82,11 @@ def build_pipelined(url: str, **options: Any) -> Client:
     return cast(Client, Pipelined(build_client(url, **options)))
 
 
+def build_batched(url: str, **options: Any) -> Client:
+    """By pipelines that are no transactions, which replicas never answer."""
+    return cast(Client, Pipelined(build_client(url, **options), transaction=False))
+
+
 def build_async(url: str, **options: Any) -> Client:
     return cast(Client, Awaited(AsyncClient(url, **options), own_name))
 
@@ -109,15 +95,61 @@ def build_async_pipelined(url: str, **options: Any) -> Client:
     return cast(Client, Pipelined(build_async(url, **options)))
 
 
+def build_async_batched(url: str, **options: Any) -> Client:
+    return cast(Client, Pipelined(build_async(url, **options), transaction=False))
+
+
 def build_async_django(url: str, **options: Any) -> Client:
     """Django's backend, by the a-prefixed siblings of its methods."""
     return cast(Client, Awaited(build_django(url, **options), sibling))
+
+
+class Settled:
+    """*inner* (a cache, or a lock or a pipeline of one), where every call sees what was written before it.
+
+    Else a replica may not have it yet. So reads can go to replicas, and each has one right answer.
+    """
+
+    def __init__(self, inner: Any, settle: Callable[[], None]) -> None:
+        self._inner = inner
+        self._settle = settle
+
+    def __contains__(self, key: str) -> bool:
+        self._settle()
+        return key in self._inner
+
+    def __len__(self) -> int:
+        return len(self._inner)
+
+    def __enter__(self) -> Self:
+        self._settle()
+        assert self._inner.__enter__() is self._inner
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._inner.__exit__(*raised)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not (inspect.isroutine(found) or isinstance(found, partial)):
+            return found
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            self._settle()
+            answer = found(*args, **kwargs)
+            several = isinstance(answer, Lock | AwaitedLock | Pipeline | AwaitedPipeline)
+            return Settled(answer, self._settle) if several else answer
+
+        vars(called)["__wrapped__"] = found  # whoever asks for the signature sees the method's own
+        return called
 
 
 def end(cache: object) -> None:
     """Close all that *cache* has opened, whatever builder made it. It is not called again."""
     if isinstance(cache, Pipelined):
         end(cache._client)
+    elif isinstance(cache, Settled):
+        end(cache._inner)
     elif isinstance(cache, Awaited):
         cache.end()
     else:
@@ -130,6 +162,10 @@ BUILDERS = {
     "async": build_async,
     "async-django": build_async_django,
 }
+
+REPLICA = {"read_from": "replica"}
+OWN = {"read_from": "replica", "read_your_writes": True}
+ANY = {"read_from": "any"}
 
 WAYS = (
     Way("client-tcp", "tcp", build_client),
@@ -144,4 +180,20 @@ WAYS = (
     Way("async-pipeline-tcp", "tcp", build_async_pipelined, awaits=True),
     Way("async-pipeline-memory", "memory", build_async_pipelined, awaits=True),
     Way("async-django-tcp", "tcp", build_async_django, awaits=True),
+    Way("client-replicas", "replicas", build_client, REPLICA),
+    Way("pipeline-replicas", "replicas", build_batched, OWN),
+    Way("async-replicas", "replicas", build_async, REPLICA, awaits=True),
+    Way("async-pipeline-replicas", "replicas", build_async_batched, ANY, awaits=True),
+    Way("client-sentinel", "sentinel", build_client, REPLICA),
+    Way("pipeline-sentinel", "sentinel", build_pipelined),
+    Way("async-sentinel", "sentinel", build_async, awaits=True),
+    Way("async-pipeline-sentinel", "sentinel", build_async_batched, REPLICA, awaits=True),
+    Way("client-shard", "shard", build_client),
+    Way("pipeline-shard", "shard", build_pipelined),
+    Way("async-shard", "shard", build_async, awaits=True),
+    Way("async-pipeline-shard", "shard", build_async_pipelined, awaits=True),
+    Way("client-cluster", "cluster", build_client),
+    Way("pipeline-cluster", "cluster", build_pipelined),
+    Way("async-cluster", "cluster", build_async, REPLICA, awaits=True),
+    Way("async-pipeline-cluster", "cluster", build_async_batched, ANY, awaits=True),
 )
