@@ -119,7 +119,9 @@ def joined(command: Command[Any], answers: Sequence[tuple[list[int], Reply | Unr
     """
     lost = [(numbers, reply) for numbers, reply in answers if isinstance(reply, Unreachable)]
     if len(lost) == len(answers):
-        return lost[0][1]
+        first = lost[0][1]
+        first.maybe_executed = any(error.maybe_executed for _, error in lost)
+        return first
     refused = next((reply for _, reply in answers if isinstance(reply, Fault)), None)
     if refused is not None:
         return refused
