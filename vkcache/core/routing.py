@@ -210,9 +210,10 @@ def redirect(fault: Fault) -> Redirect | None:
     number, _, address = rest.partition(" ")
     host, _, port = address.rpartition(":")
     try:
-        return Redirect(int(number), host.strip("?"), int(port), once=word == "ASK")
+        told = Redirect(int(number), host.strip("?"), int(port), once=word == "ASK")
     except ValueError:
         return None
+    return told if 0 <= told.slot < SLOTS and 0 < told.port < 65536 else None
 
 
 ELSEWHERE = ("MOVED ", "ASK ", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY")
