@@ -124,7 +124,6 @@ class Deal:
     def take(self, load: Load, node: Node, outcome: list[Reply] | Unreachable) -> list[Astray]:
         if isinstance(outcome, Unreachable):
             return [self._astray(unit, node, outcome) for unit in load.units]
-        self._layout.answered(load.place, node)
         astray, answers, at = [], self._answers, 0
         for unit in load.units:
             if len(unit) == 1:
@@ -142,6 +141,8 @@ class Deal:
                     astray.append(self._astray(unit, node, replies))
                 else:
                     self.settle(unit, replies)
+        if not astray:
+            self._layout.answered(load.place, node)
         return astray
 
     def _astray(self, unit: list[_Part], node: Node, outcome: list[Reply] | Unreachable) -> Astray:

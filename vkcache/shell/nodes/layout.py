@@ -272,8 +272,9 @@ class Layout:
                 node = yield from self.instead(course, node, outcome)
             else:
                 fault = misplaced(outcome)
-                if fault is None or course.late():
+                if fault is None:
                     self.answered(place, node)
+                if fault is None or course.late():
                     return outcome
                 course.redirected += 1
                 if course.redirected > _REDIRECTED_OFTEN:
