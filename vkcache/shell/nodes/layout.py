@@ -227,9 +227,9 @@ class Layout:
         group = yield from self.found(place)
         if reads and self.read_from != "primary" and not self.has_written():
             for node in group.candidates(self.read_from):
-                if not node.suspect or (yield from _back(node)):
+                if not node.suspect or (yield from back(node)):
                     return node
-        if group.primary.suspect and not (yield from _back(group.primary)):
+        if group.primary.suspect and not (yield from back(group.primary)):
             return (yield from self.successor(place, group.primary))
         return group.primary
 
@@ -367,7 +367,8 @@ def misplaced(replies: list[Reply]) -> Fault | None:
     return None
 
 
-def _back(suspect: Node) -> Steps[bool]:
+def back(suspect: Node) -> Steps[bool]:
+    """Whether *suspect* answers again; it is asked at most once a second."""
     if not suspect.due():
         return False
     if (yield Inquire(suspect, PING)) is None:
