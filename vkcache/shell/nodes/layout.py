@@ -226,7 +226,8 @@ class Layout:
         """
         group = yield from self.found(place)
         if reads and self.read_from != "primary" and not self.has_written():
-            for node in group.candidates(self.read_from):
+            readers = group.candidates(self.read_from)
+            for node in sorted(readers, key=lambda reader: not reader.suspect):  # one of them may be back
                 if not node.suspect or (yield from back(node)):
                     return node
         if group.primary.suspect and not (yield from back(group.primary)):
