@@ -54,7 +54,11 @@ class Way(Generic[T]):
 
 
 def follow(plan: Plan[T], *answers: object) -> Way[T]:
-    """Drive *plan* to its end with one answer a step; an exception is raised where the step was asked for."""
+    """Drive *plan* to its end with one answer a step.
+
+    An exception is raised where the step was asked for; a function that is to be called aside is answered
+    with what is called in its place.
+    """
     steps, asked, rest = iter(plan), [], list(answers)
     try:
         step = next(steps)
@@ -62,6 +66,8 @@ def follow(plan: Plan[T], *answers: object) -> Way[T]:
             asked.append(told(step))
             assert rest, f"a step more than there are answers: {asked}"
             answer = rest.pop(0)
+            if isinstance(step, Aside) and callable(answer):
+                answer = answer()
             step = steps.throw(answer) if isinstance(answer, Unreachable) else steps.send(answer)
     except StopIteration as end:
         assert not rest, f"answers that no step asked for: {rest}, after {asked}"
