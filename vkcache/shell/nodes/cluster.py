@@ -108,7 +108,10 @@ class Chart:
                 self._promote(held, node)
             elif held is None or held.primary is not node:
                 known = next((group for group in self.groups if group.primary is node), None)
-                self.slots[number] = known or Group(node)
+                if known is None:
+                    known = Group(node)
+                    self.groups = (*self.groups, known)
+                self.slots[number] = known
         return node
 
     def promoted(self, group: Group, node: Node) -> None:
