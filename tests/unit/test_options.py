@@ -22,7 +22,7 @@ from vkcache.shell import Client
 from vkcache.shell.options import TLS as KNOWN_TLS
 from vkcache.shell.options import Options, Settings, load, settings
 
-KNOWN = {attribute.name for attribute in fields(Settings)} - {"url", "tls"}
+KNOWN = {attribute.name for attribute in fields(Settings)} - {"url", "tls", "nodes", "written"}
 TLS = {name for name in inspect.signature(valkey.SSLConnection).parameters if name.startswith("ssl_")}
 
 
@@ -41,6 +41,8 @@ def test_type_checkers_know_what_is_accepted() -> None:
         ("ssl_cafile", "did you mean 'ssl_"),
         ("url", "is not known"),
         ("tls", "is not known"),
+        ("nodes", "is not known"),
+        ("written", "is not known"),
     ],
 )
 def test_an_unknown_option_names_the_nearest(name: str, hint: str) -> None:
@@ -77,7 +79,12 @@ BAD: list[tuple[str, object, str]] = [
     ("socket_timeout", 1e10, "a day"),
     ("signing_salt", "", "not empty"),
     ("signing_salt", 5, "not empty"),
-    ("topology", "cluster", 'give "single"'),
+    ("topology", "ring", "give one of single, replicas, shard, sentinel, cluster"),
+    ("read_from", "master", 'give "replica", "primary" or "any"'),
+    ("read_your_writes", -1, "how many seconds"),
+    ("read_your_writes", "yes", "how many seconds"),
+    ("read_your_writes", None, "how many seconds"),
+    ("ring", "crc16", "give one of django-valkey, django-redis-cache"),
 ]
 
 
@@ -99,6 +106,7 @@ def test_a_bad_value_is_named_with_its_option_and_the_remedy(name: str, value: o
         ("secret", ""),
         ("secret", 5),
         ("pool_kwargs", ["hunter2"]),
+        ("sentinel_kwargs", ["hunter2"]),
         ("credential_provider", "hunter2"),
     ],
 )

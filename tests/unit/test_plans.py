@@ -16,7 +16,15 @@ from vkcache.core import compound, keys, strings
 from vkcache.core.expiry import DEFAULT
 from vkcache.core.plan import Batch, Call, Command, Features, GetFeatures, Steps, Transaction
 from vkcache.core.space import Space
-from vkcache.errors import InvalidArgument, InvalidKey, OutOfMemory, Unencodable, Unreachable, WrongType
+from vkcache.errors import (
+    Incomplete,
+    InvalidArgument,
+    InvalidKey,
+    OutOfMemory,
+    Unencodable,
+    Unreachable,
+    WrongType,
+)
 
 Store = Callable[[Space, Mapping[str, object], float], Steps[object]]
 
@@ -80,6 +88,12 @@ def test_set_many_names_the_keys_for_which_there_was_no_memory() -> None:
     assert feed(strings.set_many(SPACE, data), OLD, [b"OK", full, b"OK"]).result == ["b"]
     assert feed(strings.set_many(SPACE, data), NEW, [full]).result == ["a", "b", "c"]
     assert feed(strings.set_many(SPACE, data, None), NEW, [full]).result == ["a", "b", "c"]
+
+
+def test_set_many_names_the_keys_whose_server_is_gone() -> None:
+    lost, data = Incomplete("gone", reply=1, missing=(b"p:1:b",)), {"a": 1, "b": 2, "c": 3}
+    assert feed(strings.set_many(SPACE, data), NEW, [lost]).result == ["b"]
+    assert feed(strings.set_many(SPACE, data), OLD, [b"OK", b"OK", Unreachable("gone")]).result == ["c"]
 
 
 def test_set_many_raises_every_other_failure() -> None:

@@ -119,7 +119,9 @@ def joined(command: Command[Any], answers: Sequence[tuple[list[int], Reply | Unr
     """
     lost = [(numbers, reply) for numbers, reply in answers if isinstance(reply, Unreachable)]
     if len(lost) == len(answers):
-        return lost[0][1]
+        first = lost[0][1]
+        first.maybe_executed = any(error.maybe_executed for _, error in lost)
+        return first
     refused = next((reply for _, reply in answers if isinstance(reply, Fault)), None)
     if refused is not None:
         return refused
@@ -135,7 +137,7 @@ def incomplete(
 ) -> Incomplete:
     """*whole*, which is the reply to *command* but for the keys with the numbers that are *lost*."""
     keys = command.keys
-    missing = tuple(as_wire(keys[number]) for numbers, _ in lost for number in numbers)
+    missing = tuple(as_wire(keys[number]) for numbers, _ in lost for number in numbers if keys)
     of = f"{len(missing)} of {len(keys)} keys" if keys else f"{len(lost)} nodes"
     problem = Incomplete(f"{command.verb.name.decode()}: {of}: {lost[0][1]}", reply=whole, missing=missing)
     problem.maybe_executed = any(error.maybe_executed for _, error in lost)
@@ -208,9 +210,10 @@ def redirect(fault: Fault) -> Redirect | None:
     number, _, address = rest.partition(" ")
     host, _, port = address.rpartition(":")
     try:
-        return Redirect(int(number), host.strip("?"), int(port), once=word == "ASK")
+        told = Redirect(int(number), host.strip("?"), int(port), once=word == "ASK")
     except ValueError:
         return None
+    return told if 0 <= told.slot < SLOTS and 0 < told.port < 65536 else None
 
 
 ELSEWHERE = ("MOVED ", "ASK ", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY")

@@ -22,7 +22,7 @@ from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Steps, V
 from vkcache.core.replies import Fault
 from vkcache.core.routing import SLOTS, redirect, slot, slots
 from vkcache.errors import TimedOut, Unreachable
-from vkcache.shell.nodes.layout import ASK_AGAIN, Course, Group, Inquire, Layout, Node, ReadFrom
+from vkcache.shell.nodes.layout import ASK_AGAIN, Course, Group, Inquire, Layout, Node, ReadFrom, back
 
 CLUSTER_SLOTS = Command(Verb(b"CLUSTER", NO_KEYS, readonly=True), (b"SLOTS",), lambda reply: reply)
 
@@ -108,7 +108,10 @@ class Chart:
                 self._promote(held, node)
             elif held is None or held.primary is not node:
                 known = next((group for group in self.groups if group.primary is node), None)
-                self.slots[number] = known or Group(node)
+                if known is None:
+                    known = Group(node)
+                    self.groups = (*self.groups, known)
+                self.slots[number] = known
         return node
 
     def promoted(self, group: Group, node: Node) -> None:
@@ -191,7 +194,7 @@ class Cluster(Layout):
     def successor(self, place: int | None, gone: Node) -> Steps[Node]:
         group = yield from self.found(place)
         for node in group.replicas:
-            if not node.suspect:
+            if not node.suspect or (yield from back(node)):
                 return node
         yield from self.learned()
         group = yield from self.found(place)
@@ -202,7 +205,7 @@ class Cluster(Layout):
     def instead_of_primary(self, course: Course, error: Unreachable) -> Steps[Node]:
         group = yield from self.found(course.place)
         for other in group.replicas:
-            if other not in course.tried and not other.suspect:
+            if other not in course.tried and (not other.suspect or (yield from back(other))):
                 return other
         if isinstance(error, TimedOut):  # the caller has waited long enough
             raise course.error(error)
@@ -230,7 +233,7 @@ class Cluster(Layout):
 
     def _moved(self, course: Course, number: int, address: str) -> Steps[Node]:
         target = self.chart.node(address)
-        if target in course.tried or target.suspect:
+        if target in course.tried or (target.suspect and not (yield from back(target))):
             # A replica points back to a primary that is gone: nobody has taken over yet.
             raise course.error(Unreachable(f"{address}: did not answer a moment ago"))
         self.chart.moved(number, address)

@@ -72,13 +72,15 @@ class Deal:
         if not groups:
             self.unknown = 0
         elif command.verb.spread is not Spread.WALK:
-            yield from ((places.index(group), command.args, [i]) for i, group in enumerate(groups))
+            # One whose slots have all moved holds nothing any more.
+            held = [group for group in groups if group in places]
+            yield from ((places.index(group), command.args, [i]) for i, group in enumerate(held))
         else:
             at, own = walking(command)
             self._walks[number] = at
-            if at < len(groups):
+            if at < len(groups) and groups[at] in places:
                 yield places.index(groups[at]), own.args, [0]
-            else:  # there are fewer than there were
+            else:  # there are fewer than there were, or all its slots have moved
                 self._answers[number].append(([0], [b"0", []]))
 
     def _add(self, unit: list[_Part]) -> None:
@@ -124,7 +126,6 @@ class Deal:
     def take(self, load: Load, node: Node, outcome: list[Reply] | Unreachable) -> list[Astray]:
         if isinstance(outcome, Unreachable):
             return [self._astray(unit, node, outcome) for unit in load.units]
-        self._layout.answered(load.place, node)
         astray, answers, at = [], self._answers, 0
         for unit in load.units:
             if len(unit) == 1:
@@ -142,6 +143,8 @@ class Deal:
                     astray.append(self._astray(unit, node, replies))
                 else:
                     self.settle(unit, replies)
+        if not astray:
+            self._layout.answered(load.place, node)
         return astray
 
     def _astray(self, unit: list[_Part], node: Node, outcome: list[Reply] | Unreachable) -> Astray:

@@ -78,9 +78,9 @@ class Gathering:
     def take(self, load: Load, node: Node, outcome: list[Reply] | Unreachable) -> list[Astray]:
         if isinstance(outcome, Unreachable):
             return [self._astray(unit, node, copy(outcome)) for unit in self._units(load)]
-        self._layout.answered(load.place, node)
         if load.count == 1 or Fault in set(map(type, outcome)):
             return self._take_each(load, node, outcome)
+        self._layout.answered(load.place, node)
         whole = self._whole
         for number, reply in zip(load.units[0], outcome, strict=True):
             whole[number] = reply
@@ -100,6 +100,8 @@ class Gathering:
             elif load.count == 1 or not str(reply).startswith("WRONGTYPE"):
                 # An MGET says nothing of a key that holds no value, where a GET is refused.
                 self._refused = reply
+        if not astray:
+            self._layout.answered(load.place, node)
         return astray
 
     def _astray(self, unit: list[int], node: Node, outcome: list[Reply] | Unreachable) -> Astray:

@@ -226,10 +226,11 @@ class Layout:
         """
         group = yield from self.found(place)
         if reads and self.read_from != "primary" and not self.has_written():
-            for node in group.candidates(self.read_from):
-                if not node.suspect or (yield from _back(node)):
+            readers = group.candidates(self.read_from)
+            for node in sorted(readers, key=lambda reader: not reader.suspect):  # one of them may be back
+                if not node.suspect or (yield from back(node)):
                     return node
-        if group.primary.suspect and not (yield from _back(group.primary)):
+        if group.primary.suspect and not (yield from back(group.primary)):
             return (yield from self.successor(place, group.primary))
         return group.primary
 
@@ -272,8 +273,9 @@ class Layout:
                 node = yield from self.instead(course, node, outcome)
             else:
                 fault = misplaced(outcome)
-                if fault is None or course.late():
+                if fault is None:
                     self.answered(place, node)
+                if fault is None or course.late():
                     return outcome
                 course.redirected += 1
                 if course.redirected > _REDIRECTED_OFTEN:
@@ -366,7 +368,8 @@ def misplaced(replies: list[Reply]) -> Fault | None:
     return None
 
 
-def _back(suspect: Node) -> Steps[bool]:
+def back(suspect: Node) -> Steps[bool]:
+    """Whether *suspect* answers again; it is asked at most once a second."""
     if not suspect.due():
         return False
     if (yield Inquire(suspect, PING)) is None:
