@@ -3,7 +3,8 @@
 # ARGS=...    make test: pytest's arguments, and no coverage; make matrix: tools/matrix.py's
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check pyright matrix bench clean
+DEMOS := demo-replicas demo-sentinel demo-shard demo-cluster
+.PHONY: help demo $(DEMOS) test check pyright matrix bench clean
 
 export PYTHON
 VENV := .venv
@@ -13,6 +14,7 @@ COVERED := --cov=vkcache/core --cov-branch --cov-fail-under=100 --cov-report=ter
 
 help:
 	@echo "make demo    a small Django project on vkcache shows what the cache does"
+	@echo "make demo-replicas, demo-sentinel, demo-shard, demo-cluster    several servers, and what one's death means"
 	@echo "make test    all tests, on servers of their own; the core covered to the last branch"
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make pyright tests/typing under pyright as well (needs npm)"
@@ -31,6 +33,9 @@ $(BENCH)/.has-peers: pyproject.toml bench/requirements.txt
 
 demo: $(VENV)/.has-django,embedded,memory
 	@$(BIN)/python examples/run_demo.py
+
+$(DEMOS): demo-%: $(VENV)/.has-django,embedded,memory
+	@$(BIN)/python examples/run_$*.py
 
 test: $(VENV)/.has-test
 	$(BIN)/python -m pytest $(or $(ARGS),$(COVERED))

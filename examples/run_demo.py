@@ -20,21 +20,10 @@ from django.core.cache import cache
 from django.test import Client as Browser
 
 from demo import shelf
+from telling import tell, title, verdict
 from vkcache.shell import Client
 
 PATIENCE = 10.0  # seconds to wait for a value to expire before it counts as stuck
-surprises: list[str] = []
-
-
-def title(text: str) -> None:
-    print(f"\n{text}\n{'-' * len(text)}")
-
-
-def tell(text: str, as_expected: bool) -> None:
-    """Prints *text*, marked where it is not what should have happened."""
-    print(f"  {' ' if as_expected else '!'} {text}")
-    if not as_expected:
-        surprises.append(text)
 
 
 def server_counts() -> tuple[int, int] | None:
@@ -192,8 +181,7 @@ def main() -> int:
         )
     finally:
         cache.clear()
-    print("Everything as expected." if not surprises else f"{len(surprises)} lines (!) are not as expected.")
-    return bool(surprises)
+    return verdict()
 
 
 if __name__ == "__main__":

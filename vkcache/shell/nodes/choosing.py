@@ -39,6 +39,8 @@ def choose(settings: Settings) -> Nodes:
         return _single(settings)
     from vkcache.shell.nodes import laying, several
 
+    for one in settings.nodes or (settings,):
+        _opener(one)  # that its options fit: servers are reached later, and some are not known yet
     layout, of = laying.lay_out(settings)
     return several.Several(layout, lambda node: _single(of(node), node.reading), _brief(_single, of), of)
 
@@ -57,6 +59,8 @@ def choose_async(settings: Settings) -> AsyncNodes:
         return _async_single(settings)
     from vkcache.shell.nodes import aseveral, laying
 
+    for one in settings.nodes or (settings,):
+        _dialler(one)
     layout, of = laying.lay_out(settings)
     return aseveral.AsyncSeveral(
         layout, lambda node: _async_single(of(node), node.reading), _brief(_async_single, of), of

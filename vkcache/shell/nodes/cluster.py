@@ -191,6 +191,14 @@ class Cluster(Layout):
         while not self.chart.groups and time.monotonic() < end:
             yield Sleep(_LOOK_AGAIN)
 
+    def unknown(self) -> str:
+        if self.chart.groups:
+            return "no server of the cluster holds this key's slot: see CLUSTER INFO"
+        seeds = ", ".join(seed.address for seed in self.chart.seeds)
+        return (
+            f"no server tells how the cluster is laid out (asked: {seeds}): see that they run, as a cluster"
+        )
+
     def successor(self, place: int | None, gone: Node) -> Steps[Node]:
         group = yield from self.found(place)
         for node in group.replicas:

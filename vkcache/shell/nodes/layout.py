@@ -244,7 +244,11 @@ class Layout:
             if group is not None:
                 return group
             yield from self.learned()
-        raise Unreachable("no server is known that holds this key: see the cluster's state")
+        raise Unreachable(self.unknown())
+
+    def unknown(self) -> str:
+        """What to say where no server is known that holds a key."""
+        return "no server is known that holds this key"
 
     def successor(self, place: int | None, gone: Node) -> Steps[Node]:  # noqa: ARG002  # some layouts know one
         """The node that may have taken over from the primary of *place*, which is *gone*.

@@ -190,6 +190,13 @@ class Watched(Layout):
         if self.service.due():
             yield Aside(self.service.look)
 
+    def unknown(self) -> str:
+        asked = ", ".join(f"{host}:{port}" for host, port in self.service.sentinels)
+        return (
+            f"no sentinel names a primary of {self.service.name!r} (asked: {asked}): see that they run and "
+            "watch a service of this name, and that sentinel_kwargs lets them be asked"
+        )
+
     def instead_of_primary(self, course: Course, error: Unreachable) -> Steps[Node]:
         if not isinstance(error, TimedOut):  # else the caller has waited long enough
             yield from self.learned()
