@@ -27,6 +27,7 @@ from vkcache.shell.nodes.layout import ASK_AGAIN, Course, Group, Inquire, Layout
 CLUSTER_SLOTS = Command(Verb(b"CLUSTER", NO_KEYS, readonly=True), (b"SLOTS",), lambda reply: reply)
 
 _LOOK_AGAIN = 0.002  # seconds between two looks whether another caller has found the cluster
+_REPLICAS_AGAIN = 10.0  # seconds after which who reads from replicas looks whether there are more
 _ASKED_AT_MOST = 8  # servers asked for the layout, beside the seeds, before a caller gives up
 
 
@@ -41,22 +42,22 @@ class Chart:
         self.slots: list[Group | None] = [None] * SLOTS
         self.groups: tuple[Group, ...] = ()
         self._nodes: dict[tuple[str, bool], Node] = {}
-        self._looked_at = float("-inf")
+        self.looked_at = float("-inf")
         self._lock = threading.Lock()
 
     def due(self) -> bool:
         """Whether the caller is to look the layout up; nobody else is for a second then."""
         with self._lock:
             now = time.monotonic()
-            if now < self._looked_at + ASK_AGAIN:
+            if now < self.looked_at + ASK_AGAIN:
                 return False
-            self._looked_at = now
+            self.looked_at = now
             return True
 
     def failed(self) -> None:
         """Nobody answered the caller who looked the layout up, and nothing is known yet: the next may try."""
         if not self.groups:
-            self._looked_at = float("-inf")
+            self.looked_at = float("-inf")
 
     def known(self) -> list[Node]:
         """Whom to ask for the layout: servers that it names, none twice in the same order, then the seeds."""
@@ -157,6 +158,9 @@ class Cluster(Layout):
 
     def all_groups(self) -> list[Group]:
         return list(self.chart.groups)
+
+    def outdated(self) -> bool:
+        return time.monotonic() > self.chart.looked_at + _REPLICAS_AGAIN
 
     def places(self, keys: Sequence[bytes]) -> list[int]:
         return slots(keys)

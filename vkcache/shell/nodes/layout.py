@@ -174,7 +174,7 @@ class Layout:
             return None
         node: Node | None = group.primary
         if reads and self.read_from != "primary" and not self.has_written():
-            node = group.reader(self.read_from)
+            node = None if self.outdated() else group.reader(self.read_from)
         return None if node is None or node.suspect else node
 
     def any_group(self) -> Group | None:
@@ -193,6 +193,10 @@ class Layout:
         if key is None:
             raise InvalidArgument("give key=: keys live on several servers, each with a client of its own")
         return self.locate(key)
+
+    def outdated(self) -> bool:
+        """Whether replicas may have come that nothing has told of."""
+        return False
 
     def places(self, keys: Sequence[bytes]) -> list[int]:
         """The places of *keys*."""
@@ -224,6 +228,8 @@ class Layout:
 
         :raises Unreachable: there is none that answers.
         """
+        if reads and self.read_from != "primary" and self.outdated():
+            yield from self.learned()
         group = yield from self.found(place)
         if reads and self.read_from != "primary" and not self.has_written():
             readers = group.candidates(self.read_from)
