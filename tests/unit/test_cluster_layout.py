@@ -194,6 +194,7 @@ def test_a_server_that_nobody_knew_is_asked_and_remembered() -> None:
     way = rig.after(said(f"MOVED {HOME} new:9"), [b"OK"])
     assert (way.asked, way.result) == (["new:9: SET"], [b"OK"])
     assert rig.home.primary.address == "new:9"
+    assert rig.home in rig.layout.all_groups()
     assert rig.layout.groups[HOME + 1] is not rig.home
 
 
