@@ -49,7 +49,9 @@ def _address(one: Any) -> tuple[str, int]:
     pair = one.rpartition(":")[::2] if isinstance(one, str) else one
     try:
         host, port = pair
-        return str(host), int(port)
+        named = str(host or "").strip("[]"), int(port)  # an IPv6 address may stand in brackets
+        if named[0]:
+            return named
     except (TypeError, ValueError):
         pass
     raise Misconfigured("option sentinels: give each as (host, port), such as ('127.0.0.1', 26379)")
