@@ -110,7 +110,28 @@ def test_where_no_seed_answers_it_is_said_and_the_next_caller_asks_again() -> No
     for _ in range(2):
         way = rig.write(None, b"no slots", None, None)
         assert way.asked == ["seed:1? CLUSTER SLOTS", "seed:2? CLUSTER SLOTS"] * 2
-        assert "no server is known that holds this key" in str(way.error)
+        assert "no server tells how the cluster is laid out (asked: seed:1, seed:2)" in str(way.error)
+
+
+def test_a_slot_that_nobody_serves_is_looked_up_and_told(clock: Clock) -> None:
+    rig = Rig()
+    rig.chart.slots[HOME] = None
+    clock.now += ASK_AGAIN
+    way = rig.write([SLOTS_REPLY[1]])
+    assert len(way.asked) == 1
+    assert "no server of the cluster holds this key's slot" in str(way.error)
+
+
+def test_who_reads_from_replicas_looks_now_and_then_whether_there_are_more(clock: Clock) -> None:
+    rig = Rig("replica")
+    assert rig.layout.choose(HOME, reads=True) is not None
+    clock.now += 11.0
+    assert rig.layout.choose(HOME, reads=True) is None
+    assert rig.layout.choose(HOME, reads=False) is rig.node(1)
+    way = follow(rig.layout.chosen(HOME, reads=True), [[0, SLOTS - 1, [b"h", 1], [b"h", 9]]])
+    assert [line.partition("? ")[2] for line in way.asked] == ["CLUSTER SLOTS"]
+    assert way.result is rig.node(9, reading=True)
+    assert rig.layout.choose(HOME, reads=True) is way.result
 
 
 def test_who_comes_while_another_looks_waits_for_what_that_one_finds(clock: Clock) -> None:

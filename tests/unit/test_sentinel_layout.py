@@ -175,7 +175,7 @@ def test_before_anything_is_known_the_sentinels_are_asked() -> None:
     rig = Rig(known=False)
     way = follow(rig.layout.reroute(0, SET, None, None), None, None)
     assert way.asked == ["aside look"] * 2
-    assert "no server is known" in str(way.error)
+    assert "no sentinel names a primary of 'main' (asked: s:1, s:2)" in str(way.error)
 
 
 def test_they_are_asked_at_most_once_a_second(clock: Clock) -> None:
