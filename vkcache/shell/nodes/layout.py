@@ -306,7 +306,8 @@ class Layout:
         """
         group = yield from self.found(course.place)
         if course.request.reads and node in (*group.readers, *group.replicas):
-            node.suspected()
+            if not isinstance(error, AllBusy):
+                node.suspected()
             if not isinstance(error, TimedOut):  # one time-out is enough: the primary answers then
                 for other in group.candidates(self.read_from):
                     if other not in course.tried and not other.suspect:
