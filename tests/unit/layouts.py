@@ -16,7 +16,8 @@ from vkcache.core.plan import Command, Plan, Sleep, Step
 from vkcache.core.replies import Fault
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes import cluster, layout, sentinel
-from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Request
+from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Node, ReadFrom, Request
+from vkcache.shell.nodes.static import replicated
 
 T = TypeVar("T")
 
@@ -117,3 +118,14 @@ def said(text: str) -> list[Fault]:
 
 def made(*commands: Command[Any]) -> Request:
     return Request(commands)
+
+
+class Replicated:
+    """A primary p with replicas a and b; where reads rotate, a is first."""
+
+    def __init__(self, read_from: ReadFrom = "replica", own_reads_for: float = 0.0) -> None:
+        self.p, self.a, self.b = Node("p"), Node("a"), Node("b")
+        self.layout = replicated((self.p, self.a, self.b), read_from, own_reads_for, 1.0)
+
+    def read(self) -> Node | None:
+        return self.layout.choose(0, reads=True)

@@ -1,14 +1,10 @@
 """Where a request goes that a primary or one of its replicas did not answer, fed by hand.
 
 Fails where a server that is gone makes a read fail, or is asked by more than one caller a second; where
-a write that may have been carried out is sent again; where a server that was slow once counts as gone;
-or where a thread does not see what it wrote.
+a write that may have been carried out is sent again; or where a server that was slow once counts as gone.
 """
 
 from __future__ import annotations
-
-import asyncio
-import threading
 
 import pytest
 
@@ -26,6 +22,9 @@ from tests.unit.layouts import (
     refused,
     said,
     stopped,
+)
+from tests.unit.layouts import (
+    Replicated as Rig,
 )
 from vkcache.core.plan import NO_KEYS, Command, Features, Verb
 from vkcache.core.rings import by_location
@@ -49,17 +48,6 @@ from vkcache.shell.wire.pool import AllBusy
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return stopped(monkeypatch)
-
-
-class Rig:
-    """A primary p with replicas a and b; where reads rotate, a is first."""
-
-    def __init__(self, read_from: ReadFrom = "replica", own_reads_for: float = 0.0) -> None:
-        self.p, self.a, self.b = Node("p"), Node("a"), Node("b")
-        self.layout = replicated((self.p, self.a, self.b), read_from, own_reads_for, 1.0)
-
-    def read(self) -> Node | None:
-        return self.layout.choose(0, reads=True)
 
 
 # Who is asked
@@ -305,6 +293,8 @@ def test_a_caller_who_got_no_connection_says_nothing_of_the_server() -> None:
     way = follow(rig.layout.reroute(0, GET, rig.p, AllBusy("all are busy")))
     assert isinstance(way.error, AllBusy)
     assert not rig.p.suspect
+    way = follow(rig.layout.reroute(0, GET, rig.a, AllBusy("all are busy")), [b"5"])
+    assert (way.asked, rig.a.suspect) == (["p: GET"], False)
 
 
 def test_what_is_put_off_for_too_long_is_answered_as_it_is(clock: Clock) -> None:
@@ -322,62 +312,6 @@ def test_what_is_asked_is_safe_to_repeat_and_needs_no_key() -> None:
     assert PING.verb.readonly
     assert PING.keys == ()
     assert PING.decode(b"OK")
-
-
-# Reading one's own writes
-
-
-def test_after_a_write_reads_go_to_the_primary_for_a_time(clock: Clock) -> None:
-    rig = Rig(own_reads_for=2.0)
-    assert rig.read() is not rig.p
-    rig.layout.wrote()
-    assert [rig.read() for _ in range(3)] == [rig.p] * 3
-    assert follow(rig.layout.chosen(0, reads=True)).result is rig.p
-    clock.now += 2
-    assert rig.read() is not rig.p
-
-
-def test_unless_it_is_asked_for_a_write_changes_nothing() -> None:
-    rig = Rig()
-    rig.layout.wrote()
-    assert rig.read() is not rig.p
-
-
-def test_another_cache_another_thread_or_task_has_not_written() -> None:
-    rig, other = Rig(own_reads_for=2.0), Rig(own_reads_for=2.0)
-    found: list[Node | None] = []
-
-    async def tasks() -> None:
-        async def write() -> None:
-            rig.layout.wrote()
-            found.append(rig.read())
-
-        await asyncio.gather(asyncio.create_task(write()))
-        found.append(rig.read())
-
-    asyncio.run(tasks())
-    assert found == [rig.p, rig.a]
-    rig.layout.wrote()
-    assert other.read() is not other.p
-    thread = threading.Thread(target=lambda: found.append(rig.read()))
-    thread.start()
-    thread.join()
-    assert found[2] is rig.b
-    assert rig.read() is rig.p
-
-
-def test_a_task_knows_of_the_writes_before_it_began() -> None:
-    rig = Rig(own_reads_for=2.0)
-
-    async def tasks() -> Node | None:
-        rig.layout.wrote()
-
-        async def read() -> Node | None:
-            return rig.read()
-
-        return await asyncio.create_task(read())
-
-    assert asyncio.run(tasks()) is rig.p
 
 
 # What all can do

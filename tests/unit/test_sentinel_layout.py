@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import valkey.sentinel
 
 from tests.unit.layouts import GET, INCR, SET, Clock, broken, follow, late, refused, said, stopped
 from vkcache.errors import TimedOut
@@ -123,6 +124,37 @@ def test_all_caches_of_a_process_share_what_is_known_of_a_service() -> None:
     assert service("a", SENTINELS, {"x": 1}) is service("a", SENTINELS[::-1], {"x": 1})
     assert service("a", SENTINELS, {"x": 1}) is not service("a", SENTINELS, {"x": 2})
     assert service("a", SENTINELS, {}) is not service("b", SENTINELS, {})
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_what_the_sentinels_are_asked_leaves_no_connection(
+    silent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    class Client:
+        def close(self) -> None:
+            asked.append("closed")
+
+    class Sentinel:
+        def __init__(self, sentinels: Any, sentinel_kwargs: Any) -> None:
+            asked.append((sentinels, sentinel_kwargs))
+            self.sentinels = [Client(), Client()]
+
+        def discover_master(self, name: str) -> tuple[str, int]:
+            if silent:
+                raise valkey.sentinel.MasterNotFoundError(name)
+            return TWO
+
+        def discover_slaves(self, _name: str) -> list[tuple[str, int]]:
+            return [ONE]
+
+    rig = Rig()
+    monkeypatch.setattr("vkcache.shell.nodes.sentinel.Sentinel", Sentinel)
+    monkeypatch.setattr(rig.service, "_listen", lambda: asked.append("listened to"))
+    rig.service.look()
+    assert asked == ["listened to", (tuple(SENTINELS), {}), "closed", "closed"]
+    assert addresses(rig.group) == (("h:1", ["h:2", "h:3"]) if silent else ("h:2", ["h:1"]))
 
 
 # What sentinels announce

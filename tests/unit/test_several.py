@@ -16,10 +16,10 @@ from tests.unit.layouts import stopped
 from tests.unit.nodes import MadeConnection
 from tests.unit.shards import made, requests, serving, shards, shelf
 from vkcache.core import keys, strings
-from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Verb
+from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Verb
 from vkcache.core.replies import Fault
 from vkcache.errors import CrossNode, Incomplete, InvalidArgument, TimedOut, Unreachable
-from vkcache.shell.nodes.layout import Group, Layout, Node
+from vkcache.shell.nodes.layout import Aside, Group, Layout, Node
 from vkcache.shell.nodes.several import Several
 from vkcache.shell.nodes.single import Single
 from vkcache.shell.nodes.static import replicated
@@ -366,13 +366,17 @@ def test_closing_closes_all_and_leaving_one_closes_it() -> None:
     assert rig.nodes.ask(MGET) == [b"0A", b"1B", b"2C", b"3D"]
 
 
-def test_a_layout_that_knows_nothing_is_asked_to_find_out() -> None:
+def test_a_layout_that_knows_nothing_is_asked_to_find_out(monkeypatch: pytest.MonkeyPatch) -> None:
     class Unknown(Layout):
         def learned(self) -> Any:
-            yield from ()
-            self.groups = shards().groups
+            yield Sleep(0.5)
+            found = yield Aside(shards)
+            self.groups = found.groups
 
+    slept: list[float] = []
+    monkeypatch.setattr("vkcache.shell.nodes.several.time.sleep", slept.append)
     rig = Rig(Unknown((None,) * 4, shelf))
     rig["b"].stored["1b"] = b"B"
     commands: list[Command[Any]] = [made(strings.GET, b"1b"), made(strings.GET, b"2c")]
     assert rig.nodes.ask_all(commands) == [b"B", None]
+    assert slept == [0.5]
