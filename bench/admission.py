@@ -5,11 +5,12 @@ What may enter: a reason to leave a contender or one of its calls out. None of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 
-from audit import Monitor, without_prefix
+from audit import Monitor, during, without_prefix
 from suite import Address, Call, Calls, Contender, Measure, Suite
 
 
@@ -34,25 +35,26 @@ class Admission:
 def admit(suite: Suite, address: Address, stack: ExitStack) -> Admission:
     """*stack* ends what the contenders have opened."""
     admission = Admission()
-    with closing(Monitor(address)) as monitor:
+    with ExitStack() as watching:
+        monitors = [watching.enter_context(closing(Monitor(one))) for one in (address, *suite.servers)]
         for contender in suite.contenders:
             try:
                 calls = contender.open(address, contender.prefix, stack)
             except Exception as reason:  # whatever a package raises costs it its row, not the run
                 admission.left_out[contender.name] = _told(reason)
             else:
-                _try_each(admission, suite, contender, calls, monitor)
+                _try_each(admission, suite, contender, calls, monitors)
     return admission
 
 
 def _try_each(
-    admission: Admission, suite: Suite, contender: Contender, calls: Calls, monitor: Monitor
+    admission: Admission, suite: Suite, contender: Contender, calls: Calls, monitors: Sequence[Monitor]
 ) -> None:
     for measure in suite.measures:
         if measure.name not in calls:
             continue
         try:
-            commands = _tried(measure, calls[measure.name], monitor)
+            commands = _tried(measure, calls[measure.name], monitors)
         except Exception as reason:  # as above: this one call is left out
             admission.left_out[f"{contender.name}: {measure.name}"] = _told(reason)
         else:
@@ -62,10 +64,10 @@ def _try_each(
             )
 
 
-def _tried(measure: Measure, call: Call, monitor: Monitor) -> list[str]:
+def _tried(measure: Measure, call: Call, monitors: Sequence[Monitor]) -> list[str]:
     """The commands of one call, told after another one has connected."""
     measure.driver.once(call)
-    answer, commands = monitor.during(partial(measure.driver.once, call))
+    answer, commands = during(monitors, partial(measure.driver.once, call))
     if measure.right is not None and not measure.right(answer):
         raise WrongAnswer(f"the answer to {measure.title} is not what was stored")
     return commands

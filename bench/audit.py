@@ -22,7 +22,7 @@ MARK = "between two calls"
 
 
 class Monitor:
-    """A connection in MONITOR mode, another one to mark where a call ended."""
+    """A connection to a server in MONITOR mode, another one to mark where a call ended."""
 
     def __init__(self, address: Address) -> None:
         self._marker = BareSocket(address)
@@ -36,18 +36,21 @@ class Monitor:
         self._lines.close()
         self._watcher.close()
 
-    def during(self, call: Callable[[], object]) -> tuple[object, list[str]]:
-        """The call's result, and the commands that ran meanwhile as text, unprintable bytes escaped."""
-        self._until_mark()
-        result = call()
-        return result, self._until_mark()
-
-    def _until_mark(self) -> list[str]:
+    def until_mark(self) -> list[str]:
+        """The commands that ran since this was last asked, as text, unprintable bytes escaped."""
         self._marker.ask(pack_command(("ECHO", MARK)))
         commands = []
         while MARK not in (line := self._lines.readline()):
             commands.append(line.split("] ", 1)[1].strip())
         return commands
+
+
+def during(monitors: Sequence[Monitor], call: Callable[[], object]) -> tuple[object, list[str]]:
+    """The call's result, and the commands that ran meanwhile, one server's after the other's."""
+    for monitor in monitors:
+        monitor.until_mark()
+    result = call()
+    return result, [command for monitor in monitors for command in monitor.until_mark()]
 
 
 def summary(commands: Sequence[str]) -> str:

