@@ -127,12 +127,16 @@ class SocketConnection:
         return self._received(count)
 
     def _received(self, count: int) -> list[Reply]:
-        replies: list[Reply] = []
-        while self._read(self._open.recv(_CHUNK), replies, count):
+        if count != 1:  # as if they were one list: the reader makes it faster than a loop
+            self._reader.feed(b"*%d\r\n" % count)
+        reply = self._read(self._open.recv(_CHUNK))
+        while reply is PENDING:
             self._shorten()
+            reply = self._read(self._open.recv(_CHUNK))
         if self._shortened:
             self._set_timeout(self._timeout)
             self._shortened = False
+        replies: list[Reply] = reply if count != 1 else [reply]
         return replies
 
     def _send_piecewise(self, payload: memoryview) -> None:
@@ -141,22 +145,18 @@ class SocketConnection:
             payload = payload[self._open.send(payload) :]
             self._shorten()
 
-    def _read(self, chunk: bytes, replies: list[Reply], count: int) -> bool:
-        """Whether replies are still owed after *chunk*."""
+    def _read(self, chunk: bytes) -> Reply:
+        """The reply that ends with *chunk*; PENDING: more of it is still to come."""
         if not chunk:
             if self._interrupted:
                 raise Interrupted("the cache was closed meanwhile")
             raise ConnectionResetError("the server closed the connection")
         reader = self._reader
         reader.feed(chunk)
-        while len(replies) < count:
-            reply = reader.gets()
-            if reply is PENDING:
-                return True
-            replies.append(reply)
-        if reader.has_data():  # it would be taken for the reply to the next request
+        reply = reader.gets()
+        if reply is not PENDING and reader.has_data():  # it would be taken for the reply to the next request
             raise libvalkey.ProtocolError("more came than was asked for")
-        return False
+        return reply
 
     def _shorten(self) -> None:
         """Give the next step what is left of the time of the whole exchange."""
