@@ -49,7 +49,9 @@ def test_what_a_server_says_of_all_slots_is_taken_over() -> None:
     assert [(node.address, node.reading) for node in rig.home.readers] == [("h:2", True), ("h:3", True)]
     assert rig.layout.groups[HALF - 1] is rig.home
     assert rig.layout.groups[HALF] is not rig.home
-    assert rig.layout.places([b"p:1:k", b"{p:1:k}2"]) == [HOME, HOME]
+    assert rig.layout.holders([b"p:1:k", b"{p:1:k}2"]) == [rig.home, rig.home]
+    assert rig.layout.combinable([b"p:1:k", b"{p:1:k}2"])
+    assert not rig.layout.combinable([b"p:1:k", b"p:1:k2"])
     assert follow(rig.layout.features()).result == Features()
 
 

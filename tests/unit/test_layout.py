@@ -98,13 +98,14 @@ def test_each_shard_is_a_group_and_counted_once() -> None:
     nodes = (Node("a"), Node("b"))
     layout = sharded(nodes, ring := by_location(["a", "b"]), None)
     keys = [b"k%d" % number for number in range(20)]
-    assert layout.places(keys) == [ring.locate(key) for key in keys]
+    assert layout.holders(keys) == [layout.groups[ring.locate(key)] for key in keys]
+    assert layout.combinable(keys)
     assert [group.primary for group in layout.all_groups()] == [*nodes]
     assert layout.place_of(b"k0") == ring.locate(b"k0")
     with pytest.raises(InvalidArgument, match="give key="):
         layout.place_of(None)
     one = Layout((Group(nodes[0]),))
-    assert (one.places(keys), one.place_of(None)) == ([0] * 20, 0)
+    assert (one.holders(keys), one.place_of(None)) == ([one.groups[0]] * 20, 0)
     assert len(Layout((same := Group(nodes[0]), same)).all_groups()) == 1
 
 

@@ -30,8 +30,8 @@ Piece: TypeAlias = tuple[int | None, tuple[Arg, ...], list[int]]
 
 def slot(key: bytes) -> int:
     """The hash slot of *key*, or of its hash tag (https://valkey.io/topics/cluster-spec)."""
-    opened = key.find(b"{")
-    if opened >= 0:
+    if b"{" in key:
+        opened = key.find(b"{")
         closed = key.find(b"}", opened)
         if closed > opened + 1:
             key = key[opened + 1 : closed]

@@ -133,7 +133,7 @@ class AsyncSeveral:
             await self.run(self.layout.found(deal.unknown))
             deal = dealt(self.layout, commands, together=together)
         try:
-            loads = deal.loads
+            loads = [*deal.loads]
             if len(loads) == 1:
                 rows = [await self._exchanged(deal, loads[0])]
             else:

@@ -162,8 +162,13 @@ class Cluster(Layout):
     def outdated(self) -> bool:
         return time.monotonic() > self.chart.looked_at + _REPLICAS_AGAIN
 
-    def places(self, keys: Sequence[bytes]) -> list[int]:
-        return slots(keys)
+    def holders(self, keys: Sequence[bytes]) -> list[Group | None]:
+        groups = self.groups
+        return [groups[place] for place in slots(keys)]
+
+    def combinable(self, keys: Sequence[bytes]) -> bool:
+        home = slot(keys[0])
+        return all(slot(key) == home for key in keys)
 
     def any_group(self) -> Group | None:
         groups = self.chart.groups

@@ -9,13 +9,13 @@ What may enter: what makes reading many keys cheap.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import Any
 
 import libvalkey
 
-from vkcache.core.plan import Command, Reply
+from vkcache.core.plan import Arg, Command, Reply
 from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, as_wire, incomplete
 from vkcache.errors import Unreachable
@@ -23,23 +23,25 @@ from vkcache.shell.nodes.layout import Group, Layout, Node, Request
 from vkcache.shell.nodes.loads import Astray, Load
 
 _HEAD = b"\r\n*2\r\n$3\r\nGET\r\n$%d\r\n"
-_heads: dict[int, bytes] = {length: _HEAD % length for length in range(512)}
+_heads = tuple(_HEAD % length for length in range(1024))
 
 
 def _packed_each(keys: Sequence[bytes]) -> bytes:
     """A GET for each of *keys*, as they are sent; a third of the time that packing them one by one takes."""
-    written = []
-    for key in keys:
-        length = len(key)
-        written.append(_heads[length] if length < 512 else _HEAD % length)
-        written.append(key)
+    heads, written = _heads, []
+    try:
+        for key in keys:
+            written.append(heads[len(key)])
+            written.append(key)
+    except IndexError:  # who has a key as long as that does not notice
+        return b"".join([libvalkey.pack_command((b"GET", key)) for key in keys])
     return b"".join(written)[2:] + b"\r\n"
 
 
 class Gathering:
     """The keys of an MGET as loads, one for each group of servers.
 
-    A server is asked for keys that share a place by one MGET, and else for each by a GET.
+    A server is asked for keys that one command may name by an MGET, and else for each by a GET.
     """
 
     writes = False
@@ -47,54 +49,64 @@ class Gathering:
     def __init__(self, layout: Layout, command: Command[Any]) -> None:
         self._layout = layout
         self._command = command
-        self._keys: tuple[bytes, ...] = tuple(map(as_wire, command.args))
-        self._whole: list[Reply] = [None] * len(self._keys)
+        self._keys = keys = _as_wires(command.args)
+        self._homes = homes = layout.holders(keys)
+        wanted: defaultdict[Group | None, list[bytes]] = defaultdict(list)
+        for group, key in zip(homes, keys, strict=True):
+            wanted[group].append(key)
+        self._wanted = wanted
+        self.unknown: int | bool | None = self._layout.place_of(wanted[None][0]) if None in wanted else False
+        self._came: dict[Group | None, list[Reply]] = {}
+        self._late: dict[int, Reply] = {}
         self._lost: list[tuple[list[int], Unreachable]] = []
         self._refused: Fault | None = None
-        self.unknown: int | bool | None = False
-        self.loads = self._loads(layout.places(self._keys))
 
-    def _loads(self, places: Sequence[int]) -> list[Load]:
-        groups = self._layout.groups
-        numbers: defaultdict[Group | None, list[int]] = defaultdict(list)
-        for number, place in enumerate(places):
-            numbers[groups[place]].append(number)
-        if None in numbers:
-            self.unknown = places[numbers[None][0]]
-            return []
-        return [self._load(places, wanted) for wanted in numbers.values()]
+    @property
+    def loads(self) -> Iterator[Load]:
+        """Made one by one: a server has its share to do already while that of the next is written."""
+        verb = self._command.verb
+        for group, keys in self._wanted.items():
+            together = self._layout.combinable(keys)
+            payload = libvalkey.pack_command((b"MGET", *keys)) if together else _packed_each(keys)
+            yield Load(
+                self._layout.place_of(keys[0]),
+                [[group]],
+                verb.from_replica,
+                True,
+                payload,
+                1 if together else len(keys),
+            )
 
-    def _load(self, places: Sequence[int], wanted: list[int]) -> Load:
-        home, all_keys = places[wanted[0]], self._keys
-        keys = [all_keys[number] for number in wanted]
-        together = all(places[number] == home for number in wanted)
-        payload = libvalkey.pack_command((b"MGET", *keys)) if together else _packed_each(keys)
-        count = 1 if together else len(wanted)
-        return Load(home, [wanted], self._command.verb.from_replica, True, payload, count)
+    def _numbers(self, load: Load) -> list[int]:
+        group = load.units[0][0]
+        return [number for number, home in enumerate(self._homes) if home is group]
 
     def lose(self, load: Load, error: Unreachable) -> None:
-        self._lost.append((load.units[0], error))
+        numbers = self._numbers(load)
+        self._came[load.units[0][0]] = [None] * len(numbers)
+        self._lost.append((numbers, error))
 
     def take(self, load: Load, node: Node, outcome: list[Reply] | Unreachable) -> list[Astray]:
         if isinstance(outcome, Unreachable):
+            self._came[load.units[0][0]] = [None] * len(self._numbers(load))
             return [self._astray(unit, node, copy(outcome)) for unit in self._units(load)]
-        if load.count == 1 or Fault in set(map(type, outcome)):
+        if Fault in map(type, outcome):
             return self._take_each(load, node, outcome)
         self._layout.answered(load.place, node)
-        whole = self._whole
-        for number, reply in zip(load.units[0], outcome, strict=True):
-            whole[number] = reply
+        self._came[load.units[0][0]] = outcome[0] if load.count == 1 else outcome
         return []
 
     def _units(self, load: Load) -> list[list[int]]:
-        wanted = load.units[0]
-        return [wanted] if load.count == 1 else [[number] for number in wanted]
+        numbers = self._numbers(load)
+        return [numbers] if load.count == 1 else [[number] for number in numbers]
 
     def _take_each(self, load: Load, node: Node, outcome: list[Reply]) -> list[Astray]:
+        units = self._units(load)
+        self._came[load.units[0][0]] = [None] * sum(map(len, units))
         astray = []
-        for unit, reply in zip(self._units(load), outcome, strict=True):
+        for unit, reply in zip(units, outcome, strict=True):
             if type(reply) is not Fault:
-                self.settle(unit, [reply if load.count == 1 else [reply]])
+                self._late[unit[0]] = reply
             elif str(reply).startswith(ELSEWHERE):
                 astray.append(self._astray(unit, node, [reply]))
             elif load.count == 1 or not str(reply).startswith("WRONGTYPE"):
@@ -106,7 +118,7 @@ class Gathering:
 
     def _astray(self, unit: list[int], node: Node, outcome: list[Reply] | Unreachable) -> Astray:
         command = Command(self._command.verb, tuple(self._keys[number] for number in unit), list)
-        return self._layout.places([self._keys[unit[0]]])[0], Request((command,)), node, outcome, unit
+        return self._layout.place_of(self._keys[unit[0]]), Request((command,)), node, outcome, unit
 
     def settle(self, unit: list[int], outcome: list[Reply] | Unreachable) -> None:
         if isinstance(outcome, Unreachable):
@@ -114,12 +126,20 @@ class Gathering:
         elif type(outcome[0]) is Fault:
             self._refused = outcome[0]
         else:
-            for number, reply in zip(unit, outcome[0], strict=True):
-                self._whole[number] = reply
+            self._late.update(zip(unit, outcome[0], strict=True))
 
     def replies(self) -> list[Reply]:
         if sum(len(unit) for unit, _ in self._lost) == len(self._keys):
             raise self._lost[0][1]
         if self._refused is not None:
             return [self._refused]
-        return [incomplete(self._command, self._lost, self._whole) if self._lost else self._whole]
+        following = {group: iter(replies) for group, replies in self._came.items()}
+        whole: list[Reply] = list(map(next, map(following.__getitem__, self._homes)))
+        for number, reply in self._late.items():
+            whole[number] = reply
+        return [incomplete(self._command, self._lost, whole) if self._lost else whole]
+
+
+def _as_wires(keys: tuple[Arg, ...]) -> Sequence[bytes]:
+    """*keys* as they are sent; nearly always they are made so."""
+    return keys if set(map(type, keys)) == {bytes} else tuple(map(as_wire, keys))  # type: ignore[return-value]

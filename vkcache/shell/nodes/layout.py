@@ -198,10 +198,14 @@ class Layout:
         """Whether replicas may have come that nothing has told of."""
         return False
 
-    def places(self, keys: Sequence[bytes]) -> list[int]:
-        """The places of *keys*."""
-        locate = self.locate
-        return [0] * len(keys) if locate is None else [locate(key) for key in keys]
+    def holders(self, keys: Sequence[bytes]) -> list[Group | None]:
+        """The servers that hold each of *keys*; None: not known yet."""
+        groups, locate = self.groups, self.locate
+        return [groups[0 if locate is None else locate(key)] for key in keys]
+
+    def combinable(self, keys: Sequence[bytes]) -> bool:  # noqa: ARG002  # a cluster looks closer
+        """Whether one command may name all of *keys*, which the same servers hold."""
+        return True
 
     def has_written(self) -> bool:
         """Whether this thread or task wrote a moment ago, and is to see that it did."""

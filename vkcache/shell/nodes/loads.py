@@ -5,6 +5,7 @@ What may enter: what `dealing` and `gathering` have in common.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias
 
 from attrs import define, field
@@ -46,7 +47,7 @@ class Dealt(Protocol):
     unknown: int | bool | None
 
     @property
-    def loads(self) -> list[Load]: ...
+    def loads(self) -> Iterable[Load]: ...
 
     @property
     def writes(self) -> bool: ...

@@ -53,14 +53,14 @@ class Several:
     def ask(self, command: Command[Any]) -> Reply:
         verb, layout = command.verb, self.layout
         if verb.spread is not None and layout.locate is not None:
-            return only(self.ask_all((command,)))
+            return only(self._carried_out((command,), together=False))
         home = place(command, layout.locate)
         outcome: Outcome = None
         try:
             node = layout.choose(home, reads=verb.from_replica)
             if node is not None:
                 try:
-                    reply = self.leaf(node).ask(command)
+                    reply = (self._leaves.get(node) or self.leaf(node)).ask(command)
                 except Unreachable as error:
                     outcome = error
                 else:
@@ -138,28 +138,33 @@ class Several:
         """What has to be rerouted of *deal*, all of whose loads were under way at the same time."""
         under_way: list[tuple[Load, Node, Exchange]] = []
         astray: list[Astray] = []
+        choose, leaves = self.layout.choose, self._leaves
         try:
             for load in deal.loads:
                 try:
-                    node = self._node(load)
+                    node = choose(load.place, reads=load.reads) or self._node(load)
                 except Unreachable as error:
                     deal.lose(load, error)
                     continue
-                exchange = self.leaf(node).exchange(
-                    load.payload, load.count, repeatable=load.repeatable, whole=load.whole
+                exchange = (leaves.get(node) or self.leaf(node)).exchange(
+                    load.payload, load.count, load.repeatable, load.whole
                 )
                 under_way.append((load, node, exchange))
                 exchange.begin()  # what goes wrong is told at its end
             for load, node, exchange in under_way:
-                astray += deal.take(load, node, _ended(exchange))
-        finally:
+                try:
+                    outcome: list[Reply] | Unreachable = exchange.end()
+                except Unreachable as error:
+                    outcome = error
+                astray += deal.take(load, node, outcome)
+        except BaseException:
             for _, _, exchange in under_way:
                 exchange.abandon()
+            raise
         return astray
 
     def _node(self, load: Load) -> Node:
-        node = self.layout.choose(load.place, reads=load.reads)
-        return self.run(self.layout.chosen(load.place, reads=load.reads)) if node is None else node
+        return self.run(self.layout.chosen(load.place, reads=load.reads))
 
     def _reroute(self, deal: Dealt, astray: Astray) -> None:
         home, request, node, outcome, unit = astray
@@ -205,10 +210,3 @@ def only(replies: list[Reply]) -> Reply:
     if isinstance(replies[0], Unreachable):
         raise replies[0]
     return replies[0]
-
-
-def _ended(exchange: Exchange) -> list[Reply] | Unreachable:
-    try:
-        return exchange.end()
-    except Unreachable as error:
-        return error

@@ -65,9 +65,9 @@ class Single:
         replies = self._exchange(self._pool, payload, count, repeatable=again, whole=True)[1:]
         return executed(replies) if together else replies
 
-    def exchange(self, payload: bytes, count: int, *, repeatable: bool, whole: bool) -> Exchange:
+    def exchange(self, payload: bytes, count: int, repeatable: bool, whole: bool) -> Exchange:
         """A request that is to be on its way together with others; see `Exchange`."""
-        return Exchange(self, self._pool, payload, count, repeatable=repeatable, whole=whole)
+        return Exchange(self, self._pool, payload, count, repeatable, whole)
 
     def features(self) -> Features:
         connection = self._pool.take()
@@ -90,7 +90,7 @@ class Single:
             replies = connection.exchange(payload, count)
         except BROKEN as error:
             pool.drop(connection)
-            request = Exchange(self, pool, payload, count, repeatable=repeatable, whole=whole)
+            request = Exchange(self, pool, payload, count, repeatable, whole)
             return request.again(error, sent=connection.sent, first=first)
         except BaseException:
             pool.drop(connection)  # its reply is still to come
@@ -103,7 +103,7 @@ class Exchange:
     """A request to *nodes*, which may be on its way while its caller sends others elsewhere."""
 
     def __init__(
-        self, nodes: Single, pool: Pool, payload: bytes, count: int, *, repeatable: bool, whole: bool
+        self, nodes: Single, pool: Pool, payload: bytes, count: int, repeatable: bool, whole: bool
     ) -> None:
         self._nodes, self._pool, self._payload, self._count = nodes, pool, payload, count
         self._repeatable, self._whole = repeatable, whole
