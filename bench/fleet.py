@@ -57,31 +57,31 @@ def _server(stack: ExitStack, **config: str) -> Address:
 
 
 def _cluster(stack: ExitStack) -> tuple[Address, ...]:
-    buses = [_free_port() for _ in range(3)]
+    buses = [free_port() for _ in range(3)]
     nodes = tuple(_server(stack, cluster_enabled="yes", cluster_port=str(bus)) for bus in buses)
     for number, (node, bus) in enumerate(zip(nodes, buses, strict=True)):
         first, end = SLOTS * number // 3, SLOTS * (number + 1) // 3
-        _ask(node, "CLUSTER", "ADDSLOTSRANGE", first, end - 1)
-        _ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        _ask(nodes[0], "CLUSTER", "MEET", *node, bus)
+        ask(node, "CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+        ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        ask(nodes[0], "CLUSTER", "MEET", *node, bus)
     _await(lambda: all(map(_is_well, nodes)), "the cluster is well")
     return nodes
 
 
 def _is_well(node: Address) -> bool:
-    return b"cluster_state:ok" in _ask(node, "CLUSTER", "INFO")
+    return b"cluster_state:ok" in ask(node, "CLUSTER", "INFO")
 
 
 def _pair(stack: ExitStack) -> tuple[Address, ...]:
     primary = _server(stack, repl_diskless_sync_delay="0")
     replica = _server(stack, replicaof=f"{primary.host} {primary.port}")
-    _await(lambda: b"master_link_status:up" in _ask(replica, "INFO", "replication"), "the replica follows")
+    _await(lambda: b"master_link_status:up" in ask(replica, "INFO", "replication"), "the replica follows")
     return primary, replica
 
 
 def _sentinel(stack: ExitStack, primary: Address) -> Address:
     folder = Path(stack.enter_context(TemporaryDirectory()))
-    itself = Address(primary.host, _free_port())
+    itself = Address(primary.host, free_port())
     kept = folder / "sentinel.conf"  # a sentinel writes there whom it watches
     kept.write_text(
         f"bind {itself.host}\nport {itself.port}\ndir {folder}\n"
@@ -94,13 +94,12 @@ def _sentinel(stack: ExitStack, primary: Address) -> Address:
     stack.callback(process.wait)
     stack.callback(process.kill)
     _await(lambda: _listens(itself), "the sentinel listens")
-    _await(
-        lambda: b"slaves=1" in _ask(itself, "INFO", "sentinel"), "the sentinel knows the primary's replica"
-    )
+    _await(lambda: b"slaves=1" in ask(itself, "INFO", "sentinel"), "the sentinel knows the primary's replica")
     return itself
 
 
-def _ask(address: Address, *words: str | int) -> Reply:
+def ask(address: Address, *words: str | int) -> Reply:
+    """The reply to one command, over a connection of its own."""
     with closing(BareSocket(address)) as wire:
         return wire.ask(pack_command(words))
 
@@ -125,7 +124,8 @@ def _listens(address: Address) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listened on a moment ago."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
