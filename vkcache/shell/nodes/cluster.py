@@ -83,7 +83,7 @@ class Chart:
         groups: dict[str, Group] = {}
         for (first, last), served in told:
             primary, *replicas = _addresses(host, (served["primary"], *served["replicas"]))
-            group = groups.get(primary) or groups.setdefault(primary, self._group(primary, replicas))
+            group = groups.get(primary) or groups.setdefault(primary, self._group(primary, replicas, first))
             slots[first : last + 1] = [group] * (last + 1 - first)
         if not told:
             return False
@@ -92,12 +92,13 @@ class Chart:
             self.groups = tuple(groups.values())
         return True
 
-    def _group(self, primary: str, replicas: Iterable[str]) -> Group:
+    def _group(self, primary: str, replicas: Iterable[str], home: int) -> Group:
         others = tuple(replicas)
         return Group(
             self.node(primary),
             tuple(self.node(address) for address in others),
             tuple(self.node(address, reading=True) for address in others),
+            home,
         )
 
     def moved(self, number: int, address: str) -> Node:
@@ -110,7 +111,7 @@ class Chart:
             elif held is None or held.primary is not node:
                 known = next((group for group in self.groups if group.primary is node), None)
                 if known is None:
-                    known = Group(node)
+                    known = Group(node, home=number)
                     self.groups = (*self.groups, known)
                 self.slots[number] = known
         return node

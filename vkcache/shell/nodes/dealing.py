@@ -68,18 +68,19 @@ class Deal:
 
     def _to_all(self, number: int, command: Command[Any]) -> Iterator[Piece]:
         """A command without keys: for every group, or for the one to which its cursor points."""
-        groups, places = self._layout.all_groups(), self._layout.groups
+        groups, home_of = self._layout.all_groups(), self._layout.home_of
         if not groups:
             self.unknown = 0
         elif command.verb.spread is not Spread.WALK:
             # One whose slots have all moved holds nothing any more.
-            held = [group for group in groups if group in places]
-            yield from ((places.index(group), command.args, [i]) for i, group in enumerate(held))
+            homes = [home for home in map(home_of, groups) if home is not None]
+            yield from ((home, command.args, [i]) for i, home in enumerate(homes))
         else:
             at, own = walking(command)
             self._walks[number] = at
-            if at < len(groups) and groups[at] in places:
-                yield places.index(groups[at]), own.args, [0]
+            home = home_of(groups[at]) if at < len(groups) else None
+            if home is not None:
+                yield home, own.args, [0]
             else:  # there are fewer than there were, or all its slots have moved
                 self._answers[number].append(([0], [b"0", []]))
 

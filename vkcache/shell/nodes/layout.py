@@ -67,11 +67,15 @@ class Node:
 
 @define(eq=False)
 class Group:
-    """Servers that hold the same keys. *replicas* may become the primary; *readers* answer reads."""
+    """Servers that hold the same keys. *replicas* may become the primary; *readers* answer reads.
+
+    *home*: a place that they held when that was last looked for.
+    """
 
     primary: Node
     replicas: tuple[Node, ...] = ()
     readers: tuple[Node, ...] = ()
+    home: int = 0
     _turn: count[int] = field(factory=count, init=False)
 
     def reader(self, read_from: ReadFrom) -> Node | None:
@@ -206,6 +210,16 @@ class Layout:
     def combinable(self, keys: Sequence[bytes]) -> bool:  # noqa: ARG002  # a cluster looks closer
         """Whether one command may name all of *keys*, which the same servers hold."""
         return True
+
+    def home_of(self, group: Group) -> int | None:
+        """A place that *group* holds; None: it holds none any more."""
+        places = self.groups
+        if places[group.home] is not group:
+            try:
+                group.home = places.index(group)
+            except ValueError:
+                return None
+        return group.home
 
     def has_written(self) -> bool:
         """Whether this thread or task wrote a moment ago, and is to see that it did."""

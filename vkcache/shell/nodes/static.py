@@ -22,4 +22,6 @@ def replicated(
 
 def sharded(nodes: Sequence[Node], ring: Ring, patience: float | None) -> Layout:
     """Each of *nodes* holds the keys that *ring* gives it."""
-    return Layout(tuple(Group(node) for node in nodes), ring.locate, patience=patience)
+    return Layout(
+        tuple(Group(node, home=at) for at, node in enumerate(nodes)), ring.locate, patience=patience
+    )
