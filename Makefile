@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 DEMOS := demo-replicas demo-sentinel demo-shard demo-cluster
-.PHONY: help demo $(DEMOS) test check pyright matrix bench clean
+.PHONY: help demo $(DEMOS) test check pyright matrix bench scale clean
 
 export PYTHON
 VENV := .venv
@@ -19,7 +19,8 @@ help:
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make pyright tests/typing under pyright as well (needs npm)"
 	@echo "make matrix  the tests on every Python, Django and server found here (ARGS=--list shows them, ARGS=--brief is shorter)"
-	@echo "make bench   vkcache beside other cache backends, on one server"
+	@echo "make bench   vkcache beside other cache backends, on one server and on several"
+	@echo "make scale   what 3, 30 and 300 servers cost, and what a fleet costs them (docs/scale.md)"
 	@echo "make clean   removes everything that the others made"
 
 # A stamp for each set of extras, so that pip runs again only where pyproject.toml changed.
@@ -55,6 +56,9 @@ matrix: $(VENV)/.has-test
 
 bench: $(BENCH)/.has-peers
 	$(BENCH)/bin/python bench/run.py $(ARGS)
+
+scale: $(BENCH)/.has-peers
+	$(BENCH)/bin/python bench/scale.py
 
 clean:
 	rm -rf $(VENV) $(BENCH) .matrix build dist .coverage .hypothesis \

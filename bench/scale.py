@@ -41,6 +41,7 @@ from vkcache.shell.options import settings
 SIZES = (3, 30, 300)
 MICRO = 1e6
 PROCESSES = 1000
+THREADS = (1, 4, 16, 50)
 REPEATED = 7
 """The best of so many is told: what disturbs the machine only ever adds."""
 SPACE = Client("memory://").space
@@ -85,7 +86,11 @@ def _calls() -> None:
     _row("delete_many(100)", 1, lambda nodes, _: nodes.ask(dropped), 100)
     last = {count: keys.scan(SPACE, cursor=count - 1) for count in (1, *SIZES)}
     _row("a step of SCAN, at the last primary", [b"0", []], lambda nodes, count: nodes.ask(last[count]), 50)
-    _told("servers that hold 100 keys", 1, *(f"{_asked(count):.0f}" for count in SIZES))
+    asked = [1.0, *map(_asked, SIZES)]
+    _told("servers that hold 100 keys", *(f"{count:.0f}" for count in asked))
+    _told(
+        "% that meet a reply as slow as 1 of 1,000", *(f"{100 * (1 - 0.999**count):.1f}" for count in asked)
+    )
 
 
 def _row(title: str, reply: Reply, call: Callable[[Nodes, int], object], times: int) -> None:
@@ -204,10 +209,11 @@ def _client(address: Address) -> int:
 
 
 def _fan_out() -> None:
-    """Connections at each of the servers: a thread, or a loop, has one with every server it asks."""
-    _told("connections at a server; threads, or loops, a process", "", 1, 4, 16, 50)
-    for processes in (100, PROCESSES):
-        _told(f"  {processes} processes", "", *(processes * threads for threads in (1, 4, 16, 50)))
+    """A thread, or an event loop, has a connection to every server it asks at the same time."""
+    _told("threads, or loops, of a process", "", *THREADS)
+    _told(f"  connections at each server, {PROCESSES} processes", "", *(PROCESSES * each for each in THREADS))
+    for count in SIZES:
+        _told(f"  connections of a process, {count} primaries", "", *(count * each for each in THREADS))
 
 
 def _learning() -> None:

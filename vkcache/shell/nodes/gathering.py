@@ -66,7 +66,7 @@ class Gathering:
         """Made one by one: a server has its share to do already while that of the next is written."""
         verb = self._command.verb
         for group, keys in self._wanted.items():
-            together = self._layout.combinable(keys)
+            together = len(keys) == 1 or self._layout.combinable(keys)
             payload = libvalkey.pack_command((b"MGET", *keys)) if together else _packed_each(keys)
             yield Load(
                 self._layout.place_of(keys[0]),
