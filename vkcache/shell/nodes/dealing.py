@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import libvalkey
 
-from vkcache.core.plan import Command, Reply, Spread
+from vkcache.core.plan import ALL, Command, Reply, Spread
 from vkcache.core.replies import Fault, executed
 from vkcache.core.routing import ELSEWHERE, Piece, cut, joined, place, walked, walking
 from vkcache.errors import TimedOut, Unreachable
@@ -114,7 +114,7 @@ class Deal:
             if several:
                 written.append(EXEC)
             load.count += len(unit) + 2 if several else 1
-        load.payload = b"".join(written)
+        load.payload, load.whole = b"".join(written), len(load.units) == 1
 
     @property
     def writes(self) -> bool:
@@ -181,6 +181,8 @@ class Deal:
 
 def dealt(layout: Layout, commands: Sequence[Command[Any]], *, together: bool) -> Dealt:
     """*commands* dealt out."""
-    if len(commands) == 1 and commands[0].verb.spread is Spread.GATHER and layout.locate is not None:
-        return Gathering(layout, commands[0])
+    if len(commands) == 1 and layout.locate is not None:
+        verb = commands[0].verb
+        if verb.keys is ALL and verb.spread in (Spread.GATHER, Spread.SUM):
+            return Gathering(layout, commands[0])
     return Deal(layout, commands, together=together)

@@ -1,9 +1,9 @@
-"""Many keys read in one call, each at the server that holds it.
+"""Many keys of one call, each asked for at the server that holds it.
 
-The same as `dealing`, for the one call that a page makes for all it shows: no more is done for a key
-than it needs.
+The same as `dealing`, for a call that has nothing but keys, as the one that a page makes for all it shows:
+no more is done for a key than it needs.
 
-What may enter: what makes reading many keys cheap.
+What may enter: what makes calls with many keys cheap.
 """
 
 from __future__ import annotations
@@ -11,44 +11,52 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from copy import copy
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import libvalkey
 
-from vkcache.core.plan import Arg, Command, Reply
+from vkcache.core.plan import Arg, Command, Reply, Spread
 from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, as_wire, incomplete
 from vkcache.errors import Unreachable
 from vkcache.shell.nodes.layout import Group, Layout, Node, Request
 from vkcache.shell.nodes.loads import Astray, Load
 
-_HEAD = b"\r\n*2\r\n$3\r\nGET\r\n$%d\r\n"
-_heads = tuple(_HEAD % length for length in range(1024))
+_LENGTHS = 512
 
 
-def _packed_each(keys: Sequence[bytes]) -> bytes:
-    """A GET for each of *keys*, as they are sent; a third of the time that packing them one by one takes."""
-    heads, written = _heads, []
+@cache
+def _heads(name: bytes) -> tuple[bytes, ...]:
+    """What stands before a key of each length in a command that has this *name* and nothing but the key."""
+    head = b"\r\n*2\r\n$%d\r\n%b\r\n$%%d\r\n" % (len(name), name)
+    return tuple(head % length for length in range(_LENGTHS))
+
+
+def _packed_each(name: bytes, keys: Sequence[bytes]) -> bytes:
+    """A command for each of *keys*, as they are sent; a third of the time that packing each takes."""
+    heads, written = _heads(name), []
     try:
         for key in keys:
             written.append(heads[len(key)])
             written.append(key)
     except IndexError:  # who has a key as long as that does not notice
-        return b"".join([libvalkey.pack_command((b"GET", key)) for key in keys])
+        return b"".join([libvalkey.pack_command((name, key)) for key in keys])
     return b"".join(written)[2:] + b"\r\n"
 
 
 class Gathering:
-    """The keys of an MGET as loads, one for each group of servers.
+    """The keys of an MGET, or of a call whose replies are added, as loads, one for each group of servers.
 
-    A server is asked for keys that one command may name by an MGET, and else for each by a GET.
+    A server is asked for keys that one command may name by one, and else for each by a command of its own.
     """
-
-    writes = False
 
     def __init__(self, layout: Layout, command: Command[Any]) -> None:
         self._layout = layout
         self._command = command
+        self._adds = command.verb.spread is Spread.SUM
+        self._single = command.verb.name if self._adds else b"GET"
         self._keys = keys = _as_wires(command.args)
         self._homes = homes = layout.holders(keys)
         wanted: defaultdict[Group | None, list[bytes]] = defaultdict(list)
@@ -67,15 +75,22 @@ class Gathering:
         verb = self._command.verb
         for group, keys in self._wanted.items():
             together = len(keys) == 1 or self._layout.combinable(keys)
-            payload = libvalkey.pack_command((b"MGET", *keys)) if together else _packed_each(keys)
+            payload = (
+                libvalkey.pack_command((verb.name, *keys)) if together else _packed_each(self._single, keys)
+            )
             yield Load(
                 self._layout.place_of(keys[0]),
                 [[group]],
                 verb.from_replica,
-                True,
+                verb.repeatable,
                 payload,
                 1 if together else len(keys),
+                together,
             )
+
+    @property
+    def writes(self) -> bool:
+        return not self._command.verb.readonly
 
     def _numbers(self, load: Load) -> list[int]:
         group = load.units[0][0]
@@ -93,7 +108,7 @@ class Gathering:
         if Fault in map(type, outcome):
             return self._take_each(load, node, outcome)
         self._layout.answered(load.place, node)
-        self._came[load.units[0][0]] = outcome[0] if load.count == 1 else outcome
+        self._came[load.units[0][0]] = outcome if self._adds or load.count > 1 else outcome[0]
         return []
 
     def _units(self, load: Load) -> list[list[int]]:
@@ -125,19 +140,30 @@ class Gathering:
             self._lost.append((unit, outcome))
         elif type(outcome[0]) is Fault:
             self._refused = outcome[0]
+        elif self._adds:
+            self._late[unit[0]] = outcome[0]
         else:
             self._late.update(zip(unit, outcome[0], strict=True))
 
     def replies(self) -> list[Reply]:
         if sum(len(unit) for unit, _ in self._lost) == len(self._keys):
-            raise self._lost[0][1]
+            first = self._lost[0][1]
+            first.maybe_executed = any(error.maybe_executed for _, error in self._lost)
+            raise first
         if self._refused is not None:
             return [self._refused]
+        whole = self._added() if self._adds else self._gathered()
+        return [incomplete(self._command, self._lost, whole) if self._lost else whole]
+
+    def _added(self) -> int:
+        return sum(filter(None, chain(self._late.values(), *self._came.values())))
+
+    def _gathered(self) -> list[Reply]:
         following = {group: iter(replies) for group, replies in self._came.items()}
         whole: list[Reply] = list(map(next, map(following.__getitem__, self._homes)))
         for number, reply in self._late.items():
             whole[number] = reply
-        return [incomplete(self._command, self._lost, whole) if self._lost else whole]
+        return whole
 
 
 def _as_wires(keys: tuple[Arg, ...]) -> Sequence[bytes]:

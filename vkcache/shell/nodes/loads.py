@@ -23,7 +23,10 @@ Astray: TypeAlias = "tuple[int | None, Request, Node, list[Reply] | Unreachable,
 
 @define(eq=False)
 class Load:
-    """What goes to one group of servers in one write, and how many replies come back."""
+    """What goes to one group of servers in one write, and how many replies come back.
+
+    *whole*: nothing of it is carried out before all of it has arrived.
+    """
 
     place: int | None
     units: list[Unit] = field(factory=list)
@@ -31,11 +34,7 @@ class Load:
     repeatable: bool = True
     payload: bytes = b""
     count: int = 0
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing of it is carried out before all of it has arrived."""
-        return len(self.units) == 1
+    whole: bool = False
 
 
 class Dealt(Protocol):
