@@ -55,7 +55,7 @@ def by_location(locations: Sequence[str]) -> Ring:
 
 
 def _hash_of_tag(key: bytes) -> str:
-    tagged = _tagged(key)
+    tagged = _tagged(key) if b"{" in key else None
     return sha256(key if tagged is None else tagged[1]).hexdigest()
 
 
