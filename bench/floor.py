@@ -32,7 +32,7 @@ class BareSocket:
         connected = socket.create_connection(address)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.close = connected.close
-        self._send = connected.sendall
+        self.send = connected.sendall
         self._receive = connected.recv
         self._reader = Reader()
 
@@ -40,7 +40,10 @@ class BareSocket:
         return self.ask_all(request, 1)[0]
 
     def ask_all(self, request: bytes, count: int) -> list[Reply]:
-        self._send(request)
+        self.send(request)
+        return self.received(count)
+
+    def received(self, count: int) -> list[Reply]:
         reader, replies = self._reader, []
         while True:
             reader.feed(self._receive(RECEIVE_BYTES))

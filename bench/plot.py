@@ -41,7 +41,7 @@ def draw(results: Json, suite: str, path: Path) -> None:
         for panel, measure in zip(panels, row["measures"].values(), strict=True):
             _panel(panel, measure, names)
     figure.suptitle("Time per call, in multiples of a bare socket (shorter is better)", fontsize=14)
-    figure.supxlabel(_caption(results), fontsize=9, color="#666666")
+    figure.supxlabel(_caption(results, suite), fontsize=9, color="#666666")
     figure.savefig(path, dpi=120)
 
 
@@ -83,9 +83,10 @@ def _time(micros: float) -> str:
     return f"{micros:.0f} \u00b5s" if micros < 1000 else f"{micros / 1000:.2f} ms"
 
 
-def _caption(results: Json) -> str:
+def _caption(results: Json, suite: str) -> str:
+    day = results["suites"][suite]["date"][:10]
     return (
-        f"{results['date'][:10]}, {results['cpus']} x {results['cpu']}, Python {results['python']}, "
+        f"{day}, {results['cpus']} x {results['cpu']}, Python {results['python']}, "
         f"{results['server']}, TCP on loopback, one client; bars are medians, whiskers 10-90 % of "
         "the rounds, dashed the target for vkcache"
     )

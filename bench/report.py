@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from admission import Admission
 from audit import summary
@@ -128,7 +128,7 @@ def _target(suite: Suite, measure: Measure, name: str, against: str) -> float | 
 def results(found: list[Findings], server: str, seconds: float) -> dict[str, Json]:
     """What results.json holds; times in microseconds."""
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": _now(),
         "seconds": seconds,
         "python": platform.python_version(),
         "server": server,
@@ -139,12 +139,17 @@ def results(found: list[Findings], server: str, seconds: float) -> dict[str, Jso
     }
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _by_suite(found: list[Findings]) -> dict[str, Json]:
     """Suite, placement, measure, contender: the nesting of the figures."""
     suites: dict[str, dict[str, Json]] = {}
     for findings in found:
         measures = {measure.name: _measure(findings, measure) for measure in findings.suite.measures}
-        suites.setdefault(findings.suite.name, {"left_out": findings.admission.left_out})
+        about: dict[str, Json] = {"date": _now(), "left_out": findings.admission.left_out}
+        suites.setdefault(findings.suite.name, about)
         suites[findings.suite.name][findings.placement.name] = {
             "title": findings.placement.title,
             "measures": measures,
@@ -197,4 +202,8 @@ def cpu_model() -> str:
 
 
 def write(found: dict[str, Json], path: Path) -> None:
+    """Suites that *path* holds and *found* does not stay there, each with the date of its own run."""
+    if path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))["suites"]
+        found["suites"] = {**earlier, **cast(dict[str, Json], found["suites"])}
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -14,13 +14,16 @@ from typing import Any, Protocol, cast
 
 from contenders import Cache, calls_of
 from django_caches import cache_of
-from fleet import SERVICE, Fleet, start
-from floor import decode, encode
+from fleet import SERVICE, Fleet, holder, start
+from floor import BareSocket, decode, encode
 from in_flight import AsyncCall, Connected, in_flight, on_own_loop
+from libvalkey import pack_command
 from payload import NAME, NAMES, PEOPLE, TIMEOUT, VALUE
 from suite import Address, Calls, Contender, Measure, Open, Suite, Target
 
-SINGLE, PEER = "one server", "valkey-py, cluster"
+SINGLE, FLOOR, PEER = "one server", "floor, cluster", "valkey-py, cluster"
+HOUR = 3600
+"""Seconds: the floor writes its values once."""
 MANY = 50
 """How many awaited calls are in flight."""
 
@@ -31,31 +34,55 @@ class Deleting(Cache, Protocol):
     def delete_many(self, keys: Sequence[str]) -> object: ...
 
 
-def vkcache_over(servers: Sequence[Address], **options: Any) -> Open:
-    """vkcache on *servers*, or with none on the one of the run; threads and tasks have a client each."""
+def vkcache_over(urls: Sequence[str], **options: Any) -> Open:
+    """vkcache at *urls*, or with none on the server of the run; threads and tasks have a client each."""
 
     async def connect(address: Address, prefix: str) -> Connected:
         from vkcache.shell import AsyncClient
 
-        client = AsyncClient(_urls(servers or (address,)), prefix=prefix, timeout=TIMEOUT, **options)
+        client = AsyncClient(urls or address.url("valkey"), prefix=prefix, timeout=TIMEOUT, **options)
         return Connected({f"get_{MANY}": partial(client.get, NAME)}, client.aclose)
 
     def opened(address: Address, prefix: str, closing: ExitStack) -> Calls:
         from vkcache.shell import Client
 
-        client = Client(_urls(servers or (address,)), prefix=prefix, timeout=TIMEOUT, **options)
+        client = Client(urls or address.url("valkey"), prefix=prefix, timeout=TIMEOUT, **options)
         closing.callback(client.close)
         return {**_calls_of(cast(Deleting, client)), **on_own_loop(connect)(address, prefix, closing)}
 
     return opened
 
 
-def _urls(servers: Sequence[Address]) -> list[str]:
-    return [server.url("valkey") for server in servers]
-
-
 def _calls_of(cache: Deleting) -> Calls:
     return {**calls_of(cache), "delete_many": partial(cache.delete_many, NAMES)}
+
+
+def cluster_floor(servers: Sequence[Address]) -> Open:
+    """Bare sockets to all *servers*: bytes made beforehand, all sent before the first reply is read."""
+
+    def opened(_address: Address, prefix: str, closing: ExitStack) -> Calls:
+        wires = [BareSocket(server) for server in servers]
+        keys = {name: f"{prefix}:1:{name}".encode() for name in (NAME, *NAMES)}
+        homes = {name: holder(key, len(servers)) for name, key in keys.items()}
+        shares = [[name for name in NAMES if homes[name] == at] for at in range(len(servers))]
+        one, get = wires[homes[NAME]], pack_command(("GET", keys[NAME]))
+        gets = [b"".join(pack_command(("GET", keys[name])) for name in share) for share in shares]
+
+        def get_many() -> object:
+            for wire, request in zip(wires, gets, strict=True):
+                wire.send(request)
+            found: dict[str, object] = {}
+            for wire, share in zip(wires, shares, strict=True):
+                found.update(zip(share, map(decode, wire.received(len(share))), strict=True))
+            return found
+
+        for wire in wires:
+            closing.callback(wire.close)
+        for name, value in {**PEOPLE, NAME: VALUE}.items():
+            wires[homes[name]].ask(pack_command(("SET", keys[name], encode(value), "EX", HOUR)))
+        return {"get": lambda: decode(one.ask(get)), "get_many": get_many}
+
+    return opened
 
 
 def valkey_py(servers: Sequence[Address]) -> Open:
@@ -122,38 +149,41 @@ def django_cache(backend: str, locations: Sequence[str], **options: str) -> Open
 
 def contenders(fleet: Fleet) -> tuple[Contender, ...]:
     """All of them, on the servers of *fleet*."""
-    pair, sentinels = fleet.replicated, [tuple(fleet.sentinel)]
-    named = [Address(SERVICE, 6379)]
-    shards = [shard.url("redis") for shard in fleet.shards]
-    sharded = [shard.url("valkey") for shard in fleet.shards]
+    seeds, shards, pair = (_urls(each) for each in (fleet.cluster[:1], fleet.shards, fleet.replicated))
+    watched, sentinels = [f"valkey://{SERVICE}/0"], [tuple(fleet.sentinel)]
     return (
         Contender(SINGLE, vkcache_over(())),
-        Contender("vkcache, cluster", vkcache_over(fleet.cluster[:1], topology="cluster"), subject=True),
-        Contender("vkcache, shards", vkcache_over(fleet.shards, topology="shard")),
+        Contender(FLOOR, cluster_floor(fleet.cluster)),
+        Contender("vkcache, cluster", vkcache_over(seeds, topology="cluster"), subject=True),
+        Contender("vkcache, shards", vkcache_over(shards, topology="shard")),
         Contender("vkcache, replicas", vkcache_over(pair, topology="replicas")),
-        Contender("vkcache, sentinel", vkcache_over(named, topology="sentinel", sentinels=sentinels)),
+        Contender("vkcache, sentinel", vkcache_over(watched, topology="sentinel", sentinels=sentinels)),
         Contender(PEER, valkey_py(fleet.cluster)),
         Contender(
             "django-valkey, cluster",
-            django_cache(
-                "django_valkey.cluster_cache.cache.ClusterValkeyCache", [fleet.cluster[0].url("valkey")]
-            ),
+            django_cache("django_valkey.cluster_cache.cache.ClusterValkeyCache", seeds),
         ),
         Contender(
             "django-valkey, shards",
             django_cache(
                 "django_valkey.cache.ValkeyCache",
-                sharded,
+                shards,
                 CLIENT_CLASS="django_valkey.client.ShardClient",
             ),
         ),
         Contender(
             "django-redis, shards",
             django_cache(
-                "django_redis.cache.RedisCache", shards, CLIENT_CLASS="django_redis.client.ShardClient"
+                "django_redis.cache.RedisCache",
+                _urls(fleet.shards, "redis"),
+                CLIENT_CLASS="django_redis.client.ShardClient",
             ),
         ),
     )
+
+
+def _urls(servers: Sequence[Address], scheme: str = "valkey") -> list[str]:
+    return [server.url(scheme) for server in servers]
 
 
 def _equals(expected: object) -> Callable[[object], bool]:
@@ -185,7 +215,7 @@ def several(stack: ExitStack) -> Suite:
         "cluster",
         MEASURES,
         contenders(fleet),
-        baselines=(SINGLE, PEER),
+        baselines=(SINGLE, FLOOR, PEER),
         servers=fleet.asked,
         same_bytes=False,
     )
