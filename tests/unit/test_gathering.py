@@ -14,6 +14,7 @@ import pytest
 from tests.unit.layouts import late, refused
 from tests.unit.shards import answered, lines, made, node, sent, shards, shelf
 from vkcache.core import strings
+from vkcache.core.keys import UNLINK
 from vkcache.core.replies import Fault
 from vkcache.errors import Incomplete, TimedOut, Unreachable
 from vkcache.shell.nodes.gathering import Gathering
@@ -41,7 +42,7 @@ def test_keys_of_one_place_are_one_mget_and_others_a_get_each() -> None:
 def test_a_key_of_any_length_is_packed_as_the_client_library_does(length: int) -> None:
     keys = [b"0".ljust(length, b"\r"), b"3".ljust(length, b"\n")]
     _, deal = gathering(*keys)
-    assert deal.loads[0].payload == b"".join(libvalkey.pack_command((b"GET", key)) for key in keys)
+    assert next(deal.loads).payload == b"".join(libvalkey.pack_command((b"GET", key)) for key in keys)
 
 
 def test_a_key_may_be_text_or_a_number() -> None:
@@ -100,7 +101,7 @@ def test_a_load_without_replies_goes_astray_as_what_was_sent() -> None:
     error = refused("a")
     rows = answered(layout, deal, error, late("b"))
     assert [row[1].commands[0].args for row in rows] == [(b"0a",), (b"3c",), (b"1b", b"1d")]
-    assert rows[0][2] is node(layout, deal.loads[0])
+    assert rows[0][2] is node(layout, next(deal.loads))
     assert rows[0][3] is not rows[1][3]
     assert isinstance(rows[2][3], TimedOut)
     deal.settle(rows[0][4], [[b"A"]])
@@ -126,9 +127,31 @@ def test_where_no_server_could_be_found_that_is_told() -> None:
         deal.replies()
 
 
+def test_replies_that_are_added_are_added() -> None:
+    layout = shards()
+    deal = Gathering(layout, made(UNLINK, *KEYS))
+    assert lines(sent(deal)) == ["UNLINK 0a; UNLINK 3c", "UNLINK 1b 1d"]
+    assert [load.whole for load in deal.loads] == [False, True]
+    assert deal.writes
+    (row,) = answered(layout, deal, [1, Fault("MOVED 3 h:1")], [2])
+    assert (row[1].commands[0].verb, row[1].commands[0].args) == (UNLINK, (b"3c",))
+    deal.settle(row[4], [1])
+    assert deal.replies() == [4]
+
+
+def test_a_sum_tells_which_keys_it_leaves_out() -> None:
+    layout, error = shards(), late("b")
+    deal = Gathering(layout, made(UNLINK, *KEYS))
+    (row,) = answered(layout, deal, [1, 0], error)
+    deal.settle(row[4], error)
+    (reply,) = deal.replies()
+    assert isinstance(reply, Incomplete)
+    assert (reply.reply, reply.missing) == (1, (b"1b", b"1d"))
+
+
 def test_a_place_that_nobody_is_known_to_serve_is_told() -> None:
     _, deal = gathering(layout=Layout((Group(Node("a")), None, None, None), shelf))
-    assert (deal.unknown, deal.loads) == (1, [])
+    assert (deal.unknown, [*deal.loads]) == (1, [])
     assert gathering()[1].unknown is False
 
 

@@ -214,12 +214,12 @@ def test_the_first_of_several_urls_is_the_primary() -> None:
 def test_shards_are_those_of_the_ring_that_is_asked_for() -> None:
     keys = [b"k%d" % number for number in range(200)]
     layout, of = lay_out(settings([A, B, C], {"topology": "shard"}))
-    assert layout.places(keys) == [by_location([A, B, C]).locate(key) for key in keys]
+    assert [layout.place_of(key) for key in keys] == [*map(by_location([A, B, C]).locate, keys)]
     assert [of(group.primary).written for group in layout.all_groups()] == [A, B, C]
     located = [A, "unix://u:p@/tmp/s?db=3", "valkey://c"]
     layout, _ = lay_out(settings(located, {"topology": "shard", "ring": "django-redis-cache"}))
     named = ["('a', 7001, 0, None)", "(None, None, 3, '/tmp/s')", "('c', 6379, 0, None)"]
-    assert layout.places(keys) == [by_address(named).locate(key) for key in keys]
+    assert [layout.place_of(key) for key in keys] == [*map(by_address(named).locate, keys)]
 
 
 def test_all_caches_share_what_is_known_of_a_cluster_and_of_a_service() -> None:

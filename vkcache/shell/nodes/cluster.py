@@ -167,10 +167,6 @@ class Cluster(Layout):
         groups = self.groups
         return [groups[place] for place in slots(keys)]
 
-    def combinable(self, keys: Sequence[bytes]) -> bool:
-        home = slot(keys[0])
-        return all(slot(key) == home for key in keys)
-
     def any_group(self) -> Group | None:
         groups = self.chart.groups
         return random.choice(groups) if groups else None

@@ -73,7 +73,7 @@ class Gathering:
     def loads(self) -> Iterator[Load]:
         """Made one by one: a server has its share to do already while that of the next is written."""
         verb = self._command.verb
-        for group, keys in self._wanted.items():
+        for group, keys in self._wanted.items() if self.unknown is False else ():
             together = len(keys) == 1 or self._layout.combinable(keys)
             payload = (
                 libvalkey.pack_command((verb.name, *keys)) if together else _packed_each(self._single, keys)

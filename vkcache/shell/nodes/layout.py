@@ -207,9 +207,13 @@ class Layout:
         groups, locate = self.groups, self.locate
         return [groups[0 if locate is None else locate(key)] for key in keys]
 
-    def combinable(self, keys: Sequence[bytes]) -> bool:  # noqa: ARG002  # a cluster looks closer
+    def combinable(self, keys: Sequence[bytes]) -> bool:
         """Whether one command may name all of *keys*, which the same servers hold."""
-        return True
+        locate = self.locate
+        if locate is None:
+            return True
+        home = locate(keys[0])
+        return all(locate(key) == home for key in keys)
 
     def home_of(self, group: Group) -> int | None:
         """A place that *group* holds; None: it holds none any more."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import define
+
 from vkcache.core.rings import Ring
 from vkcache.shell.nodes.layout import Group, Layout, Node, ReadFrom
 
@@ -22,6 +24,13 @@ def replicated(
 
 def sharded(nodes: Sequence[Node], ring: Ring, patience: float | None) -> Layout:
     """Each of *nodes* holds the keys that *ring* gives it."""
-    return Layout(
-        tuple(Group(node, home=at) for at, node in enumerate(nodes)), ring.locate, patience=patience
-    )
+    groups = tuple(Group(node, home=at) for at, node in enumerate(nodes))
+    return Shards(groups, ring.locate, patience=patience)
+
+
+@define(eq=False)
+class Shards(Layout):
+    """Servers of which each is one place."""
+
+    def combinable(self, keys: Sequence[bytes]) -> bool:  # noqa: ARG002  # the ring has said all
+        return True
