@@ -131,8 +131,8 @@ def _cluster_calls(client: Any, prefix: str) -> Calls:
     }
 
 
-def django_cache(backend: str, locations: Sequence[str], **options: str) -> Open:
-    """A Django cache at *locations*, made as ``caches`` makes one."""
+def django_cache(backend: str, locations: Sequence[str], *, expiring: bool = True, **options: str) -> Open:
+    """A Django cache at *locations*, made as ``caches`` makes one. *expiring*: set_many knows a time-out."""
 
     def opened(address: Address, prefix: str, closing: ExitStack) -> Calls:
         cache_of(address, "default")  # Django's settings are there then
@@ -142,7 +142,8 @@ def django_cache(backend: str, locations: Sequence[str], **options: str) -> Open
         params = {"KEY_PREFIX": prefix, "TIMEOUT": TIMEOUT, "OPTIONS": options}
         cache = import_string(backend)(location, params)
         closing.callback(cache.close)
-        return _calls_of(cast(Deleting, cache))
+        calls = _calls_of(cast(Deleting, cache))
+        return calls if expiring else {**calls, "set_many": partial(cache.set_many, PEOPLE)}
 
     return opened
 
@@ -161,7 +162,7 @@ def contenders(fleet: Fleet) -> tuple[Contender, ...]:
         Contender(PEER, valkey_py(fleet.cluster)),
         Contender(
             "django-valkey, cluster",
-            django_cache("django_valkey.cluster_cache.cache.ClusterValkeyCache", seeds),
+            django_cache("django_valkey.cluster_cache.cache.ClusterValkeyCache", seeds, expiring=False),
         ),
         Contender(
             "django-valkey, shards",
