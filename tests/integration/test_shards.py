@@ -1,31 +1,27 @@
-"""Fails where shards are not one cache: a key lies where its ring does not put it, a call over several
-of them misses one, a call that can not span them is sent all the same, or a shard that is dead or stopped
-takes live keys with it, lets anybody wait for it again and again, or is not used when it is back."""
+"""Fails where shards are not one cache: a key lies where its ring does not put it, a call over several of
+them misses one, or a call that can not span them is sent all the same."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 
 import pytest
 
-from tests.integration.contract.ways import Build, build_async, build_client, end
-from tests.servers import Server, await_that
+from tests.integration.contract.ways import Build, build_async, build_client
+from tests.integration.sharding import (
+    apart,
+    filled,
+    homes,
+    making,
+    numbers,
+    stored,
+)
 from tests.topologies import Sharded
 from vkcache.core.rings import address_name, by_address, by_location
-from vkcache.errors import CrossNode, Incomplete, TimedOut, Unreachable
+from vkcache.errors import CrossNode
 from vkcache.shell import Client
 
-KEYS = 300
-PATIENT = 0.4  # seconds; a server that is stopped costs a call so much
-LITTLE = 0.35  # seconds for one short question to it, and for a loaded machine
-
 BUILDS = pytest.mark.parametrize("build", [build_client, build_async])
-ENDS = pytest.mark.parametrize("end_of", [Server.kill, Server.freeze])
 
 
 @pytest.fixture
@@ -36,63 +32,8 @@ def fleet() -> Iterator[Sharded]:
 
 @pytest.fixture
 def made(fleet: Sharded, build: Build) -> Iterator[Callable[..., Client]]:
-    """Makes a cache over *fleet* from options; all are closed at the end."""
-    caches: list[Client] = []
-
-    def make(**options: object) -> Client:
-        times = {"socket_timeout": PATIENT, "socket_connect_timeout": PATIENT}
-        caches.append(build(fleet.urls, topology="shard", **{**times, **options}))
-        return caches[-1]
-
-    yield make
-    for cache in caches:
-        end(cache)
-
-
-def numbers() -> dict[str, int]:
-    return {f"k{number}": number for number in range(KEYS)}
-
-
-def filled(cache: Client) -> Client:
-    assert cache.set_many(numbers()) == []
-    return cache
-
-
-def homes(fleet: Sharded) -> dict[str, Server]:
-    """The server of each of `numbers`."""
-    ring = by_location(fleet.urls)
-    return {key: fleet.servers[ring.locate(f":1:{key}".encode())] for key in numbers()}
-
-
-def living(fleet: Sharded, lost: Server) -> dict[str, int]:
-    there = homes(fleet)
-    return {key: number for key, number in numbers().items() if there[key] is not lost}
-
-
-def stored(server: Server) -> set[bytes]:
-    with server.client() as client:
-        return set(client.keys("*"))
-
-
-def apart(fleet: Sharded) -> tuple[str, str]:
-    """Two keys that live on two shards."""
-    there = homes(fleet)
-    return "k0", next(key for key in there if there[key] is not there["k0"])
-
-
-def pushed(cache: Client, names: tuple[str, ...]) -> list[object]:
-    pipe = cache.pipeline()
-    for name in names:
-        pipe.incr(name, ignore_key_check=True)
-    return pipe.execute()
-
-
-def took(call: Callable[[], object]) -> float:
-    """How long *call* takes, whether or not it finds its server."""
-    began = time.monotonic()
-    with suppress(Unreachable):
-        call()
-    return time.monotonic() - began
+    with making(fleet, build) as make:
+        yield make
 
 
 @BUILDS
@@ -192,172 +133,6 @@ def test_a_part_in_braces_brings_keys_together(fleet: Sharded, made: Callable[..
     assert cache.sunion("{user:1}:a", "{user:1}:b") == {1, 2, 3}
     wires = [":1:{user:1}:1", ":1:{user:1}:2"]
     assert cache.eval_script("return redis.call('DEL', KEYS[1], KEYS[2])", keys=wires) == 2
-
-
-@BUILDS
-@ENDS
-def test_a_lost_shard_takes_no_live_key_with_it(
-    fleet: Sharded,
-    made: Callable[..., Client],
-    end_of: Callable[[Server], None],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    cache = filled(made())
-    lost = fleet.servers[1]
-    alive = living(fleet, lost)
-    end_of(lost)
-    with caplog.at_level(logging.WARNING, "vkcache"):
-        assert cache.get_many(numbers()) == alive
-    assert f"MGET: {KEYS - len(alive)} of {KEYS} keys" in caplog.text
-    assert set(cache.set_many(numbers())) == numbers().keys() - alive.keys()
-    with pytest.raises(Incomplete) as raised:
-        cache.delete_many(numbers())
-    assert raised.value.partial == len(alive)
-    assert set(raised.value.missing) == {f":1:{key}".encode() for key in numbers().keys() - alive.keys()}
-    for key in numbers().keys() - alive.keys():
-        with pytest.raises(Unreachable):
-            cache.get(key)
-
-
-@BUILDS
-def test_what_concerns_all_shards_tells_that_one_is_dead(fleet: Sharded, made: Callable[..., Client]) -> None:
-    cache = filled(made())
-    fleet.servers[1].kill()
-    calls: list[Callable[[], object]] = [
-        lambda: cache.keys("k*"),
-        lambda: list(cache.iter_keys("k*")),
-        lambda: cache.delete_pattern("k*"),
-        cache.clear,
-        cache.flush_db,
-    ]
-    for call in calls:
-        with pytest.raises(Unreachable, match=str(fleet.servers[1].port)):
-            call()
-    assert [stored(server) for server in fleet.servers if server.awake] == [set()] * 2
-
-
-@BUILDS
-@ENDS
-def test_strict_tells_of_a_lost_shard_by_an_error(
-    fleet: Sharded, made: Callable[..., Client], end_of: Callable[[Server], None]
-) -> None:
-    cache = filled(made(strict=True))
-    alive = living(fleet, fleet.servers[0])
-    end_of(fleet.servers[0])
-    with pytest.raises(Incomplete) as raised:
-        cache.get_many(numbers())
-    assert raised.value.partial == alive
-    with pytest.raises(Unreachable):
-        cache.get_many(numbers().keys() - alive.keys())
-
-
-@BUILDS
-@ENDS
-def test_where_errors_are_ignored_a_lost_shard_holds_nothing(
-    fleet: Sharded, made: Callable[..., Client], end_of: Callable[[Server], None]
-) -> None:
-    cache = filled(made(ignore_exceptions=True))
-    alive = living(fleet, fleet.servers[2])
-    end_of(fleet.servers[2])
-    assert cache.get_many(numbers()) == alive
-    assert {key: value for key in numbers() if (value := cache.get(key)) is not None} == alive
-    assert set(cache.set_many(numbers())) == numbers().keys() - alive.keys()
-    assert cache.delete_many(numbers()) == len(alive)
-    assert cache.keys("k*") == []
-    assert cache.flush_db() is False
-
-
-@BUILDS
-def test_a_pipeline_tells_each_command_what_became_of_it(fleet: Sharded, made: Callable[..., Client]) -> None:
-    cache = filled(made())
-    alive = living(fleet, fleet.servers[1])
-    fleet.servers[1].kill()
-    for transaction in (True, False):
-        pipe = cache.pipeline(transaction=transaction)
-        for key in numbers():
-            pipe.get(key)
-        told = dict(zip(numbers(), pipe.execute(raise_on_error=False), strict=True))
-        assert {key: value for key, value in told.items() if not isinstance(value, Unreachable)} == alive
-
-
-@BUILDS
-def test_a_stopped_shard_costs_one_call_its_time_and_is_used_when_it_is_back(
-    fleet: Sharded, made: Callable[..., Client]
-) -> None:
-    cache = filled(made())
-    lost = fleet.servers[0]
-    alive = living(fleet, lost)
-    gone = next(key for key in numbers() if key not in alive)
-    lost.freeze()
-    assert took(lambda: cache.get_many(numbers())) < PATIENT + LITTLE
-    began = time.monotonic()
-    calls: list[Callable[[], object]] = [
-        lambda: cache.get_many(numbers()),
-        lambda: cache.set_many(numbers()),
-        lambda: cache.get(gone),
-        lambda: cache.incr(gone),
-        lambda: pushed(cache, (*alive, gone)),
-        lambda: cache.delete_many([gone]),
-    ]
-    for call in calls:
-        took(call)
-    assert time.monotonic() - began < LITTLE
-    lost.thaw()
-    await_that(lambda: cache.set_many(numbers()) == [], "the shard is used again")
-    assert cache.get_many(numbers()) == numbers()
-
-
-@BUILDS
-def test_many_callers_lose_one_time_out_to_a_stopped_shard(
-    fleet: Sharded, made: Callable[..., Client]
-) -> None:
-    cache = filled(made())
-    lost = fleet.servers[2]
-    gone = [key for key in numbers() if key not in living(fleet, lost)][:60]
-    with ThreadPoolExecutor(20) as threads:
-        assert list(threads.map(cache.get, gone)) == [numbers()[key] for key in gone]
-        lost.freeze()
-        began = time.monotonic()
-        assert len(list(threads.map(took, [partial(cache.incr, key) for key in gone]))) == len(gone)
-        assert time.monotonic() - began < 2 * (PATIENT + LITTLE)
-    lost.thaw()
-
-
-@BUILDS
-@pytest.mark.parametrize("write", ["set_many", "incr", "pipeline"])
-def test_a_write_to_a_stopped_shard_is_doubted_once(
-    fleet: Sharded, made: Callable[..., Client], write: str
-) -> None:
-    cache = filled(made())
-    lost = fleet.servers[0]
-    gone = tuple(key for key in numbers() if key not in living(fleet, lost))
-    writes: dict[str, Callable[[], object]] = {
-        "set_many": lambda: cache.set_many(dict.fromkeys(gone, 1)),
-        "incr": lambda: cache.incr(gone[0]),
-        "pipeline": lambda: pushed(cache, gone),
-    }
-    lost.freeze()
-    began = time.monotonic()
-    with pytest.raises(TimedOut) as raised:
-        writes[write]()
-    assert raised.value.maybe_executed
-    assert time.monotonic() - began < PATIENT + LITTLE
-    with pytest.raises(Unreachable) as again:
-        writes[write]()
-    assert not again.value.maybe_executed
-    assert time.monotonic() - began < PATIENT + 2 * LITTLE
-    lost.thaw()
-
-
-@BUILDS
-def test_a_dead_shard_that_is_back_is_used_at_once(fleet: Sharded, made: Callable[..., Client]) -> None:
-    cache = filled(made())
-    lost = fleet.servers[1]
-    lost.kill()
-    assert cache.set_many(numbers())
-    lost.restart()
-    assert cache.set_many(numbers()) == []
-    assert cache.get_many(numbers()) == numbers()
 
 
 @BUILDS
