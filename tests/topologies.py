@@ -111,6 +111,9 @@ class Replicated(Fleet):
         self._add(Server(extra=REPLICATING))
         for _ in range(2):
             self._add(Server(extra=(*REPLICATING, "--replicaof", f"{HOST} {self.primary.port}")))
+        for replica in self.replicas:  # told anew it asks for its copy at once, else within a second
+            replica.execute("REPLICAOF", "NO", "ONE")
+            replica.execute("REPLICAOF", HOST, self.primary.port)
         self.await_replication()
 
     @property

@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-import valkey.sentinel
 
 from tests.unit.layouts import GET, INCR, SET, Clock, broken, follow, late, refused, said, stopped
 from vkcache.errors import TimedOut
 from vkcache.shell.nodes.layout import ASK_AGAIN, Group, Node, ReadFrom
-from vkcache.shell.nodes.sentinel import Listener, Service, Watched, service
+from vkcache.shell.nodes.listening import Listener
+from vkcache.shell.nodes.sentinel import Service, Watched, service
 
 SENTINELS = [("s", 1), ("s", 2)]
 ONE, TWO, THREE = ("h", 1), ("h", 2), ("h", 3)
@@ -124,37 +124,6 @@ def test_all_caches_of_a_process_share_what_is_known_of_a_service() -> None:
     assert service("a", SENTINELS, {"x": 1}) is service("a", SENTINELS[::-1], {"x": 1})
     assert service("a", SENTINELS, {"x": 1}) is not service("a", SENTINELS, {"x": 2})
     assert service("a", SENTINELS, {}) is not service("b", SENTINELS, {})
-
-
-@pytest.mark.parametrize("silent", [False, True])
-def test_what_the_sentinels_are_asked_leaves_no_connection(
-    silent: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
-
-    class Client:
-        def close(self) -> None:
-            asked.append("closed")
-
-    class Sentinel:
-        def __init__(self, sentinels: Any, sentinel_kwargs: Any) -> None:
-            asked.append((sentinels, sentinel_kwargs))
-            self.sentinels = [Client(), Client()]
-
-        def discover_master(self, name: str) -> tuple[str, int]:
-            if silent:
-                raise valkey.sentinel.MasterNotFoundError(name)
-            return TWO
-
-        def discover_slaves(self, _name: str) -> list[tuple[str, int]]:
-            return [ONE]
-
-    rig = Rig()
-    monkeypatch.setattr("vkcache.shell.nodes.sentinel.Sentinel", Sentinel)
-    monkeypatch.setattr(rig.service, "_listen", lambda: asked.append("listened to"))
-    rig.service.look()
-    assert asked == ["listened to", (tuple(SENTINELS), {}), "closed", "closed"]
-    assert addresses(rig.group) == (("h:1", ["h:2", "h:3"]) if silent else ("h:2", ["h:1"]))
 
 
 # What sentinels announce
@@ -285,8 +254,8 @@ def test_one_that_was_slow_once_stays_primary() -> None:
 
 def test_a_primary_that_has_become_a_replica_says_so(clock: Clock) -> None:
     rig, readonly = Rig(), said("READONLY You can't write against a read only replica.")
-    way = follow(rig.layout.reroute(0, SET, rig.group.primary, readonly))
-    assert (way.asked, way.result) == ([], readonly)
+    way = follow(rig.layout.reroute(0, SET, rig.group.primary, readonly), None, [b"OK"])
+    assert (way.asked, way.result) == (["sleep 0.02", "h:1: SET"], [b"OK"])
     clock.now += ASK_AGAIN
     way = follow(
         rig.layout.reroute(0, INCR, rig.group.primary, readonly), rig.said_by_sentinels(TWO, ONE), [6]

@@ -26,7 +26,7 @@ from vkcache.core.lists import LONGEST_WAIT, on_wire_seconds
 from vkcache.core.plan import Command, KeySpec, Now, Reply, Sleep, Steps, Token, Verb
 from vkcache.core.scripts import answered
 from vkcache.core.space import Space
-from vkcache.core.strings import GET
+from vkcache.core.strings import GET_FRESH
 from vkcache.errors import CacheError, InvalidArgument
 
 LEASE: Final = 30.0
@@ -209,12 +209,12 @@ def _extended(lock: Lock, owner: bytes, lease: int, how: bytes) -> Steps[bool | 
 
 def locked(lock: Lock) -> Command[bool]:
     """Whether anybody holds the lock."""
-    return Command(GET, (lock.held,), lambda reply: reply is not None)
+    return Command(GET_FRESH, (lock.held,), lambda reply: reply is not None)
 
 
 def owned(lock: Lock, owner: bytes) -> Command[bool]:
     """Whether the lock is held with this token."""
-    return Command(GET, (lock.held,), lambda reply: reply is not None and reply[1:] == owner)
+    return Command(GET_FRESH, (lock.held,), lambda reply: reply is not None and reply[1:] == owner)
 
 
 def _flag(flag: bool) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from vkcache.core import replies
-from vkcache.core.plan import Command, Reply
+from vkcache.core.plan import Command, Reply, Spread
 from vkcache.core.replies import Fault
 from vkcache.errors import CacheError, Incomplete, ReplyError, Unreachable
 
@@ -23,6 +23,10 @@ _MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError)
 log = logging.getLogger("vkcache")
 
 FAILURES = (Unreachable, ReplyError)
+
+
+def _keys_failed(command: Command[Any], error: Incomplete) -> bool:
+    return command.verb.spread is Spread.ALL_OK and bool(error.missing)
 
 
 class Answers:
@@ -67,7 +71,8 @@ class Answers:
 
         :raises Incomplete: it is told as an error, with that as its *partial*.
         """
-        partial = self._read(command, error.reply)
+        part = command.verb.empty if command.verb.spread is Spread.ALL_OK else error.reply
+        partial = self._read(command, part)
         if self._ignore or (command.verb.readonly and not self._strict):
             log.warning("Missing: %s", error)
             return partial
@@ -84,6 +89,8 @@ class Answers:
 
     def _result(self, command: Command[T], reply: Reply | Unreachable) -> T | CacheError:
         try:
+            if isinstance(reply, Incomplete) and _keys_failed(command, reply):
+                return reply  # whoever wrote many keys says which of them failed, also where that is ignored
             if isinstance(reply, Unreachable):
                 return self._missed(command, reply)
             return self._read(command, reply)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
 from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, common_place, place
-from vkcache.errors import CacheError, Unreachable
+from vkcache.errors import CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.asingle import AsyncSingle
 from vkcache.shell.nodes.dealing import dealt
 from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request, oldest
@@ -93,9 +93,13 @@ class AsyncSeveral:
         return oldest([await self._features(group.primary) for group in self.layout.all_groups()])
 
     async def _features(self, node: Node) -> Features | Unreachable:
+        if node.suspect:
+            return Unreachable(f"{node.address}: did not answer a moment ago")
         try:
             return await self.leaf(node).features()
         except Unreachable as error:
+            if isinstance(error, TimedOut):
+                node.suspected()
             return error
 
     async def aclose(self) -> None:

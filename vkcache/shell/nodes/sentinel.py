@@ -13,42 +13,53 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any
 
-import valkey
 from attrs import define, field
-from valkey.sentinel import MasterNotFoundError, Sentinel
 
-from vkcache.core.plan import Steps
+from vkcache.core.plan import Sleep, Steps
 from vkcache.core.replies import Fault
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.layout import ASK_AGAIN, Aside, Course, Group, Layout, Leaving, Node, ReadFrom
+from vkcache.shell.nodes.listening import Listener
+from vkcache.shell.nodes.opinions import Address, Opinion, believed
 
-Address: TypeAlias = tuple[str, int]
-
-_SWITCH = "+switch-master"
-_CHANGES = ("+slave", "+sdown", "-sdown", "-role-change", "+role-change")
-_LISTEN_AGAIN = 0.2  # seconds before a sentinel that could not be reached is listened to again
+_SETTLED = 3.0  # seconds after a switch in which sentinels may not all have heard of it
+_LOOK_AT_DEMOTED = 0.02  # seconds after which a primary that refuses to be one is asked again
 
 
 class Service:
-    """What this process knows of the service *name* from its *sentinels*."""
+    """What this process knows of the service *name* from its *sentinels*.
+
+    :ivar stale: something has changed since the sentinels were asked last.
+    :ivar looks: how often they were asked.
+    """
 
     def __init__(self, name: str, sentinels: Sequence[Address], options: Mapping[str, Any]) -> None:
         self.name = name
         self.sentinels = tuple(sentinels)
         self.groups: list[Group | None] = [None]
+        self.stale = False
         self._options = dict(options)
         self._nodes: dict[Address, Node] = {}
         self._users: weakref.WeakSet[Leaving] = weakref.WeakSet()
-        self._looked_at = float("-inf")
+        self._trouble = ""
+        self._epoch = -1
+        self.looks = 0
+        self._looked_at = self._switched_at = float("-inf")
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: tuple[Listener, ...] = ()
+        self._looking = threading.Lock()
+        self._listeners: dict[Address, Listener] = {}
 
     def use(self, nodes: Leaving) -> None:
         """Let *nodes* leave a primary that is none any more."""
-        self._users.add(nodes)
+        with self._lock:
+            if not self._listeners and not self.used:  # what was known is of a time when somebody listened
+                self.groups[0] = None
+            self._users.add(nodes)
 
     def due(self) -> bool:
         """Whether the caller is to look the servers up; nobody else is for a second then."""
@@ -59,36 +70,65 @@ class Service:
             self._looked_at = now
             return True
 
-    def look(self) -> None:
-        """Ask the sentinels, and listen to them from now on. They may be silent; then nothing changes."""
-        self._listen()
-        asked = Sentinel(self.sentinels, sentinel_kwargs=self._options)
+    def look(self, seen: int | None = None) -> None:
+        """Ask the sentinels, and listen to them from now on. They may be silent; then nothing changes.
+
+        One caller asks for all who have *seen* no more `looks` than this one; they wait for the answer.
+        """
+        seen = self.looks if seen is None else seen
+        with self._looking:
+            if seen == self.looks:
+                self._listen()
+                self.stale = False
+                self._look()
+                self.looks += 1
+
+    def _look(self) -> None:
         try:
-            with suppress(MasterNotFoundError, valkey.ValkeyError):
-                primary = asked.discover_master(self.name)
-                self.learned(primary, asked.discover_slaves(self.name))
-        finally:
-            for client in asked.sentinels:
-                client.close()
+            opinion = believed(self.name, self.sentinels, self._options)
+        except Unreachable as error:
+            self._trouble = f"; {error}"
+        else:
+            self._agree(opinion)
+
+    def _agree(self, opinion: Opinion) -> None:
+        known = self.groups[0]
+        other = known is not None and self._node(opinion.primary) is not known.primary
+        if other and self._unsettled() and opinion.epoch <= self._epoch:
+            self.stale = True  # it is of those who have not heard of the switch yet
+        else:
+            self._epoch = opinion.epoch
+            self.learned(opinion.primary, opinion.replicas)
+
+    def _unsettled(self) -> bool:
+        return time.monotonic() < self._switched_at + _SETTLED
 
     def learned(self, primary: Address, replicas: Sequence[Address]) -> None:
         """These are the servers now."""
         others = tuple(self._node(address) for address in replicas if address != primary)
         self._put(Group(self._node(primary), others, others))
 
-    def switched(self, primary: Address) -> None:
-        """*primary* is the primary from now on; the one before may come back as its replica."""
-        known = self.groups[0]
-        node = self._node(primary)
+    def switched(self, primary: Address, former: Address | None = None) -> None:
+        """*primary* is the primary from now on; *former*, the one before, may come back as its replica."""
+        known, node = self.groups[0], self._node(primary)
+        self.stale = True  # its replicas are still to be heard of
+        if known is not None and known.primary is node:
+            return
+        late = known is not None and former is not None and self._node(former) is not known.primary
+        if late and self._unsettled():
+            return  # a sentinel tells of the switch before this one
         node.suspect = False
+        self._switched_at = time.monotonic()
+        self._epoch += 1  # it has grown by one at least
         others = () if known is None else tuple(other for other in known.replicas if other is not node)
         self._put(Group(node, others, others))
 
     def _put(self, group: Group) -> None:
         with self._lock:
             known, self.groups[0] = self.groups[0], group
+            users = tuple(self._users)
         if known is not None and known.primary is not group.primary:
-            for nodes in tuple(self._users):
+            for nodes in users:
                 nodes.leave(known.primary)
 
     def _node(self, address: Address) -> Node:
@@ -97,52 +137,37 @@ class Service:
 
     def _listen(self) -> None:
         with self._lock:
-            if not any(listener.is_alive() for listener in self._listeners):
-                self._listeners = tuple(Listener(self, address, self._options) for address in self.sentinels)
-                for listener in self._listeners:
-                    listener.start()
+            for address in self.sentinels:
+                listener = self._listeners.get(address)
+                if listener is None or not listener.is_alive():
+                    self._listeners[address] = Listener(self, address, self._options)
+                    self._listeners[address].start()
 
     @property
     def used(self) -> bool:
         return len(self._users) > 0
 
+    def deserted(self, address: Address) -> bool:
+        """Whether nobody uses this any more; then nobody listens to the sentinel at *address* from now on."""
+        with self._lock:
+            if self.used:
+                return False
+            self._listeners.pop(address, None)
+            return True
+
     def leave_to_parent(self) -> None:
         """In a child after fork: the threads that listen are the parent's, so nothing is known here."""
-        self._lock = threading.Lock()
-        self._listeners = ()
+        self._begin()
         self.groups[0] = None
 
-
-class Listener(threading.Thread):
-    """Hears what one sentinel announces of a *service*, for as long as a cache uses it."""
-
-    def __init__(self, service: Service, address: Address, options: Mapping[str, Any]) -> None:
-        super().__init__(name=f"vkcache-sentinel-{address[1]}", daemon=True)
-        self._service = service
-        self._client = valkey.Valkey(host=address[0], port=address[1], **options)
-        self._stale = False
-
-    def run(self) -> None:
-        while self._service.used:
-            with suppress(valkey.ValkeyError, OSError), self._client.pubsub() as heard:
-                heard.subscribe(_SWITCH, *_CHANGES)
-                self._stale = True  # what was announced before is not told again
-                while self._service.used:
-                    self._hear(heard.get_message(timeout=_LISTEN_AGAIN))
-            time.sleep(_LISTEN_AGAIN)
-        self._client.close()
-
-    def _hear(self, message: Mapping[str, Any] | None) -> None:
-        if message is None:
-            if self._stale and self._service.due():
-                self._stale = False
-                self._service.look()
-        elif message["type"] == "message":
-            words = message["data"].decode("utf-8", "replace").split()
-            if message["channel"] != _SWITCH.encode():
-                self._stale |= self._service.name in words
-            elif words[0] == self._service.name:
-                self._service.switched((words[3], int(words[4])))
+    @property
+    def unknown(self) -> str:
+        """What to say where no primary is known."""
+        asked = ", ".join(f"{host}:{port}" for host, port in self.sentinels)
+        return (
+            f"no sentinel names a primary of {self.name!r} (asked: {asked}): see that they run and "
+            f"watch a service of this name, and that sentinel_kwargs lets them be asked{self._trouble}"
+        )
 
 
 _services: dict[Any, Service] = {}
@@ -154,6 +179,10 @@ def service(name: str, sentinels: Sequence[Address], options: Mapping[str, Any])
 
     *options*: how valkey-py's client reaches a sentinel.
     """
+    options = {**options, "decode_responses": False, "protocol": 2}
+    if options.get("ssl"):
+        unasked = options.get("ssl_cert_reqs", "required") in ("none", None, 0)
+        options.setdefault("ssl_check_hostname", not unasked)
     key = (name, tuple(sorted(sentinels)), repr(sorted(options.items())))
     with _lock:
         if key not in _services:
@@ -187,15 +216,16 @@ class Watched(Layout):
         self.service.use(nodes)
 
     def learned(self) -> Steps[None]:
-        if self.service.due():
-            yield Aside(self.service.look)
+        service, seen = self.service, self.service.looks
+
+        def look() -> None:  # many tasks may have to wait until a thread is free to do so
+            service.look(seen)
+
+        if service.due():
+            yield Aside(look)
 
     def unknown(self) -> str:
-        asked = ", ".join(f"{host}:{port}" for host, port in self.service.sentinels)
-        return (
-            f"no sentinel names a primary of {self.service.name!r} (asked: {asked}): see that they run and "
-            "watch a service of this name, and that sentinel_kwargs lets them be asked"
-        )
+        return self.service.unknown
 
     def instead_of_primary(self, course: Course, error: Unreachable) -> Steps[Node]:
         if not isinstance(error, TimedOut):  # else the caller has waited long enough
@@ -213,8 +243,11 @@ class Watched(Layout):
         return group.primary
 
     def elsewhere(self, course: Course, node: Node, fault: Fault) -> Steps[tuple[Node, bool] | None]:
-        if str(fault).startswith("READONLY"):
-            yield from self.learned()
+        if not str(fault).startswith("READONLY"):
+            return (yield from super().elsewhere(course, node, fault))
+        yield from self.learned()
+        group = yield from self.found(course.place)
+        if group.primary is node:  # it knows of a switch that no sentinel has told of yet
+            yield Sleep(_LOOK_AT_DEMOTED)
             group = yield from self.found(course.place)
-            return None if group.primary is node else (group.primary, False)
-        return (yield from super().elsewhere(course, node, fault))
+        return group.primary, False

@@ -1,0 +1,95 @@
+"""What sentinels say of a service when they are asked, and which of them is believed.
+
+Sentinels that were cut off, or have not heard of a switch yet, name the primary that was. So all are
+asked at once: what most of them say is true, and else what the newest of their configurations says
+(https://valkey.io/topics/sentinel, "configuration epochs").
+
+What may enter: one question to all sentinels. What follows from the answer is decided in `sentinel`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeAlias
+
+import valkey
+from attrs import frozen
+from valkey.sentinel import Sentinel
+
+from vkcache.errors import Unreachable
+
+Address: TypeAlias = tuple[str, int]
+
+_PATIENCE = 1.0  # seconds, where the options of the sentinels know no time-out
+
+
+@frozen
+class Opinion:
+    """What a sentinel says: who the primary is, who follows it, and the epoch since which that is so."""
+
+    primary: Address
+    replicas: tuple[Address, ...]
+    epoch: int
+
+
+def believed(name: str, sentinels: Sequence[Address], options: Mapping[str, Any]) -> Opinion:
+    """Who serves *name*, within a moment also where sentinels are silent.
+
+    :raises Unreachable: no sentinel names a primary that is up; the text is what each of them said.
+    """
+    said: SimpleQueue[tuple[Address, Opinion | str]] = SimpleQueue()
+    for address in sentinels:
+        Thread(target=lambda at=address: said.put((at, _asked(name, at, options))), daemon=True).start()
+    told: dict[Address, Opinion | str] = dict.fromkeys(sentinels, "did not answer in time")
+    end = time.monotonic() + (options.get("socket_timeout") or _PATIENCE)
+    for _ in sentinels:
+        try:
+            address, answer = said.get(timeout=max(0.0, end - time.monotonic()))
+        except Empty:
+            break
+        told[address] = answer
+        opinions = [one for one in told.values() if isinstance(one, Opinion)]
+        if opinions and (found := _of_most(opinions, len(sentinels))):
+            return found
+    return _newest(told)
+
+
+def _of_most(opinions: Sequence[Opinion], of: int) -> Opinion | None:
+    """What more than half *of* all say; None: that is not known yet."""
+    votes = Counter((opinion.primary, opinion.epoch) for opinion in opinions)
+    (most, count), *_ = votes.most_common(1)
+    if 2 * count <= of:
+        return None
+    return next(opinion for opinion in opinions if (opinion.primary, opinion.epoch) == most)
+
+
+def _newest(told: Mapping[Address, Opinion | str]) -> Opinion:
+    opinions = [one for one in told.values() if isinstance(one, Opinion)]
+    if opinions:
+        return max(opinions, key=lambda opinion: opinion.epoch)
+    raise Unreachable("; ".join(f"{host}:{port}: {answer}" for (host, port), answer in told.items()))
+
+
+def _asked(name: str, address: Address, options: Mapping[str, Any]) -> Opinion | str:
+    """What the sentinel at *address* says; a text where it knows no primary that is up."""
+    asked = Sentinel([address], sentinel_kwargs=dict(options))
+    try:
+        with asked.sentinels[0] as client:
+            state = client.sentinel_master(name)
+            # The leader of a switch gives this address first, and announces it last of all.
+            host, port = client.sentinel_get_master_addr_by_name(name)
+            primary = (_text(host), int(port))
+            if primary == (state["ip"], state["port"]) and not asked.check_master_state(state, name):
+                return "the primary is down, and there is no other yet"
+            replicas = asked.filter_slaves(client.sentinel_slaves(name))
+            return Opinion(primary, tuple(replicas), state["config-epoch"])
+    except (valkey.ValkeyError, OSError, TypeError, ValueError, LookupError) as error:
+        return str(error)
+
+
+def _text(host: bytes | str) -> str:
+    return host.decode() if isinstance(host, bytes) else host
