@@ -28,6 +28,7 @@ from tests.unit.layouts import (
 )
 from vkcache.core.plan import NO_KEYS, Command, Features, Verb
 from vkcache.core.rings import by_location
+from vkcache.core.routing import misplaced
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
 from vkcache.shell.nodes.layout import (
     ASK_AGAIN,
@@ -38,9 +39,8 @@ from vkcache.shell.nodes.layout import (
     Node,
     ReadFrom,
     Request,
-    misplaced,
-    oldest,
 )
+from vkcache.shell.nodes.loads import oldest
 from vkcache.shell.nodes.static import replicated, sharded
 from vkcache.shell.wire.pool import AllBusy
 

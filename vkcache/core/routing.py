@@ -218,3 +218,11 @@ def redirect(fault: Fault) -> Redirect | None:
 
 ELSEWHERE = ("MOVED ", "ASK ", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY")
 """How the errors begin of a server that can not carry a call out, where another or it itself soon can."""
+
+
+def misplaced(replies: Sequence[Reply]) -> Fault | None:
+    """The first of *replies* that says that the request is to go elsewhere, or again; None: none does."""
+    for reply in replies:
+        if type(reply) is Fault and str(reply).startswith(ELSEWHERE):
+            return reply
+    return None

@@ -16,8 +16,8 @@ from vkcache.core.routing import ELSEWHERE, common_place, place
 from vkcache.errors import CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.asingle import AsyncSingle
 from vkcache.shell.nodes.dealing import dealt
-from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request, oldest
-from vkcache.shell.nodes.loads import Astray, Dealt, Load
+from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request
+from vkcache.shell.nodes.loads import Astray, Dealt, Load, oldest
 from vkcache.shell.nodes.several import only
 from vkcache.shell.run import run_async
 

@@ -6,9 +6,12 @@ What may enter: a question that a shell asks of all of them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vkcache.core.plan import Command, Features, Reply
+
+if TYPE_CHECKING:
+    from vkcache.shell.nodes.layout import Node
 
 
 class Nodes(Protocol):
@@ -63,4 +66,12 @@ class AsyncNodes(Protocol):
 
     def close(self) -> None:
         """The same for somebody who can not wait: each loop closes its own when it next runs."""
+        ...
+
+
+class Leaving(Protocol):
+    """Whoever keeps connections to nodes."""
+
+    def leave(self, node: Node) -> None:
+        """Close the connections to *node*, which is not what it was."""
         ...

@@ -13,14 +13,15 @@ import time
 from collections.abc import Sequence
 from contextvars import ContextVar
 from itertools import count
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
 from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Step, Steps, Verb
 from vkcache.core.replies import Fault, ok
-from vkcache.core.routing import ELSEWHERE, Locate
+from vkcache.core.routing import Locate, misplaced
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
+from vkcache.shell.nodes.base import Leaving
 from vkcache.shell.wire.pool import AllBusy
 
 ReadFrom: TypeAlias = Literal["replica", "primary", "any"]
@@ -142,14 +143,6 @@ Outcome: TypeAlias = "list[Reply] | Unreachable | None"
 
 _writes: ContextVar[dict[int, float]] = ContextVar("vkcache_writes", default={})  # noqa: B039  # never changed
 _numbers = count()
-
-
-class Leaving(Protocol):
-    """Whoever keeps connections to nodes."""
-
-    def leave(self, node: Node) -> None:
-        """Close the connections to *node*, which is not what it was."""
-        ...
 
 
 @define(eq=False)
@@ -393,14 +386,6 @@ class Course:
         return told
 
 
-def misplaced(replies: list[Reply]) -> Fault | None:
-    """The first of *replies* that says that the request is to go elsewhere, or again; None: none does."""
-    for reply in replies:
-        if type(reply) is Fault and str(reply).startswith(ELSEWHERE):
-            return reply
-    return None
-
-
 def back(suspect: Node) -> Steps[bool]:
     """Whether *suspect* answers again; it is asked at most once a second."""
     if not suspect.due():
@@ -409,15 +394,3 @@ def back(suspect: Node) -> Steps[bool]:
         return False
     suspect.suspect = False
     return True
-
-
-def oldest(answers: Sequence[Features | Unreachable]) -> Features:
-    """What all can do that answered.
-
-    :raises Unreachable: none did.
-    """
-    known = [answer for answer in answers if isinstance(answer, Features)]
-    for answer in answers:
-        if isinstance(answer, Unreachable) and not known:
-            raise answer
-    return min(known, key=lambda features: (features.msetex, features.version), default=Features())

@@ -5,12 +5,12 @@ What may enter: what `dealing` and `gathering` have in common.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from attrs import define, field
 
-from vkcache.core.plan import Reply
+from vkcache.core.plan import Features, Reply
 from vkcache.errors import Unreachable
 from vkcache.shell.nodes.layout import Node, Request
 
@@ -69,3 +69,15 @@ class Dealt(Protocol):
         :raises Unreachable: none has one.
         """
         ...
+
+
+def oldest(answers: Sequence[Features | Unreachable]) -> Features:
+    """What all can do that answered.
+
+    :raises Unreachable: none did.
+    """
+    known = [answer for answer in answers if isinstance(answer, Features)]
+    for answer in answers:
+        if isinstance(answer, Unreachable) and not known:
+            raise answer
+    return min(known, key=lambda features: (features.msetex, features.version), default=Features())

@@ -15,8 +15,8 @@ from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, common_place, place
 from vkcache.errors import CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.dealing import dealt
-from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request, oldest
-from vkcache.shell.nodes.loads import Astray, Dealt, Load
+from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request
+from vkcache.shell.nodes.loads import Astray, Dealt, Load, oldest
 from vkcache.shell.nodes.single import Exchange, Single
 from vkcache.shell.run import run
 
