@@ -66,6 +66,9 @@ class AsyncSingle:
         """The replies to *commands*, a transaction or one, whose slot is just being moved here."""
         payload = ASKING + (transaction(commands) if together else packed(commands))
         count, again = len(commands) + (3 if together else 1), repeatable(commands)
+        if commands[0].verb.blocking and not together:
+            waited: list[Reply] = (await self._waited(payload, count))[1:]
+            return waited
         replies = (await self.exchange(payload, count, repeatable=again))[1:]
         return executed(replies) if together else replies
 
@@ -111,14 +114,14 @@ class AsyncSingle:
             error.maybe_executed |= sent
             raise
 
-    async def _waited(self, payload: bytes) -> Reply:
+    async def _waited(self, payload: bytes, count: int = 0) -> Reply:
         home = self._home()
         try:
-            return await home.wait(payload)
+            return await home.wait(payload, count)
         except Lost as lost:
             self._check(lost, repeatable=False)
         try:
-            return await home.wait(payload)
+            return await home.wait(payload, count)
         except Lost as lost:
             raise self._unreachable(lost) from lost.cause
 

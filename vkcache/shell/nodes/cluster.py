@@ -235,9 +235,8 @@ class Cluster(Layout):
             address = f"{told.host or node.address.rpartition(':')[0]}:{told.port}"
             if not told.once:
                 return (yield from self._moved(course, told.slot, address)), False
-            if not course.request.commands[0].verb.blocking:
-                return self.chart.node(address), True
-        if told is not None or str(fault).startswith("TRYAGAIN"):
+            return self.chart.node(address), True
+        if str(fault).startswith("TRYAGAIN"):
             yield Sleep(0.005)
             return (yield from self.chosen(course.place, reads=course.request.reads)), False
         if str(fault).startswith("CLUSTERDOWN") and course.redirected == 1:

@@ -75,14 +75,14 @@ class Home:
         stream.gone.add_done_callback(lambda _: self._streams.discard(stream))
         return stream
 
-    async def wait(self, payload: bytes) -> Reply:
-        """The reply to a request that may wait for long, on a stream of its own.
+    async def wait(self, payload: bytes, count: int = 0) -> Reply:
+        """The reply to a request that may wait for long, on a stream of its own; a list, with a *count*.
 
         :raises Lost: there is none.
         :raises Unreachable: no stream can be opened.
         """
         stream = await self._lent()
-        reply = stream.send(payload)
+        reply = stream.send(payload, count)
         try:
             answer = await asyncio.shield(reply)
         except asyncio.CancelledError:

@@ -62,7 +62,8 @@ class Single:
         """The replies to *commands*, a transaction or one, whose slot is just being moved here."""
         payload = ASKING + (transaction(commands) if together else packed(commands))
         count, again = len(commands) + (3 if together else 1), repeatable(commands)
-        replies = self._exchange(self._pool, payload, count, repeatable=again, whole=True)[1:]
+        pool = self._waiting if commands[0].verb.blocking and not together else self._pool
+        replies = self._exchange(pool, payload, count, repeatable=again, whole=True)[1:]
         return executed(replies) if together else replies
 
     def exchange(self, payload: bytes, count: int, repeatable: bool, whole: bool) -> Exchange:
