@@ -135,6 +135,8 @@ class Verb:
     """A replica may answer it."""
     repeatable: bool = field(init=False)
     """It does no harm to carry it out twice."""
+    everywhere: bool = field(init=False)
+    """It names no key, and concerns every node."""
 
     @from_replica.default
     def _default_from_replica(self) -> bool:
@@ -143,6 +145,10 @@ class Verb:
     @repeatable.default
     def _default_repeatable(self) -> bool:
         return self.readonly or self.idempotent
+
+    @everywhere.default
+    def _default_everywhere(self) -> bool:
+        return self.spread is not None and self.keys.first == 0
 
 
 @frozen

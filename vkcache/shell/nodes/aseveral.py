@@ -132,6 +132,8 @@ class AsyncSeveral:
         return await run_async(plan, self._perform)
 
     async def _carried_out(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
+        if any(command.verb.everywhere for command in commands):
+            await self.run(self.layout.renewed())
         deal = dealt(self.layout, commands, together=together)
         while deal.unknown is not False:
             await self.run(self.layout.found(deal.unknown))

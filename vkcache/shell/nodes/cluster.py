@@ -41,6 +41,7 @@ class Chart:
         self.seeds = tuple(Node(seed) for seed in seeds)
         self.slots: list[Group | None] = [None] * SLOTS
         self.groups: tuple[Group, ...] = ()
+        self._ranks: dict[str, int] = {}
         self._nodes: dict[tuple[str, bool], Node] = {}
         self.looked_at = float("-inf")
         self._lock = threading.Lock()
@@ -58,6 +59,17 @@ class Chart:
         """Nobody answered the caller who looked the layout up, and nothing is known yet: the next may try."""
         if not self.groups:
             self.looked_at = float("-inf")
+
+    def _ranked(self, groups: Iterable[Group]) -> tuple[Group, ...]:
+        """*groups* in an order that neither a change of primary nor a move of slots changes."""
+        ranks: dict[Group, int] = {}
+        for group in dict.fromkeys(groups):
+            members = [node.address for node in (group.primary, *group.replicas)]
+            known = [self._ranks[address] for address in members if address in self._ranks]
+            ranks[group] = min(known, default=len(self._ranks))
+            for address in members:
+                self._ranks.setdefault(address, ranks[group])
+        return tuple(sorted(ranks, key=ranks.__getitem__))
 
     def known(self) -> list[Node]:
         """Whom to ask for the layout: servers that it names, none twice in the same order, then the seeds."""
@@ -89,7 +101,7 @@ class Chart:
             return False
         with self._lock:
             self.slots[:] = slots  # in place: layouts hold this very list
-            self.groups = tuple(groups.values())
+            self.groups = self._ranked(groups.values())
         return True
 
     def _group(self, primary: str, replicas: Iterable[str], home: int) -> Group:
@@ -180,6 +192,10 @@ class Cluster(Layout):
         if not self.chart.due():
             yield from self._found_by_another()
         else:
+            yield from self._look(self.chart.known())
+
+    def renewed(self) -> Steps[None]:
+        if self.chart.groups and self.chart.due():
             yield from self._look(self.chart.known())
 
     def _look(self, nodes: Iterable[Node]) -> Steps[None]:

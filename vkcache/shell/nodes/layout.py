@@ -233,6 +233,10 @@ class Layout:
         """Look what the layout is now, unless that was done a moment ago."""
         yield from ()
 
+    def renewed(self) -> Steps[None]:
+        """The same before a call that concerns every server, of which there may be more than are known."""
+        yield from ()
+
     def features(self) -> Steps[Features | None]:
         """What all servers can do; None: ask each primary."""
         yield from ()

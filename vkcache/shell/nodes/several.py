@@ -126,6 +126,8 @@ class Several:
         return run(plan, self._perform)
 
     def _carried_out(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
+        if any(command.verb.everywhere for command in commands):
+            self.run(self.layout.renewed())
         deal = dealt(self.layout, commands, together=together)
         while deal.unknown is not False:
             self.run(self.layout.found(deal.unknown))
