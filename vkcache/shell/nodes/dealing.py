@@ -164,7 +164,9 @@ class Deal:
     def replies(self) -> list[Answer]:
         replies = [self._reply(number, command) for number, command in enumerate(self._commands)]
         if replies and all(type(reply) in (Unreachable, TimedOut) for reply in replies):
-            raise replies[0]
+            problem: Unreachable = replies[0]
+            problem.maybe_executed = any(reply.maybe_executed for reply in replies)
+            raise problem
         return replies
 
     def _reply(self, number: int, command: Command[Any]) -> Answer:
