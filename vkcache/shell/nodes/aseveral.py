@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
 from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, common_place, place
-from vkcache.errors import CacheError, TimedOut, Unreachable
+from vkcache.errors import AccessDenied, CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.asingle import AsyncSingle
 from vkcache.shell.nodes.dealing import dealt
 from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request
@@ -195,6 +195,8 @@ class AsyncSeveral:
         leaf = self._brief(step.node)
         try:
             reply = await leaf.ask(step.command)
+        except AccessDenied as error:
+            return error
         except CacheError:
             return None
         finally:

@@ -21,7 +21,7 @@ from valkey.cluster import parse_cluster_slots
 from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Steps, Verb
 from vkcache.core.replies import Fault
 from vkcache.core.routing import SLOTS, redirect, slot, slots
-from vkcache.errors import TimedOut, Unreachable
+from vkcache.errors import AccessDenied, TimedOut, Unreachable
 from vkcache.shell.nodes.layout import ASK_AGAIN, Course, Group, Inquire, Layout, Node, ReadFrom, back
 
 CLUSTER_SLOTS = Command(Verb(b"CLUSTER", NO_KEYS, readonly=True), (b"SLOTS",), lambda reply: reply)
@@ -199,13 +199,18 @@ class Cluster(Layout):
             yield from self._look(self.chart.known())
 
     def _look(self, nodes: Iterable[Node]) -> Steps[None]:
+        denied: AccessDenied | None = None
         for node in nodes:
             if node.suspect and not node.due():
                 continue
             reply = yield Inquire(node, CLUSTER_SLOTS)
-            if self.chart.read(reply, node):
+            if isinstance(reply, AccessDenied):
+                denied = reply
+            elif self.chart.read(reply, node):
                 return
         self.chart.failed()
+        if denied is not None and not self.chart.groups:
+            raise denied
 
     def _found_by_another(self) -> Steps[None]:
         """Wait, where nothing is known yet, for the caller who has gone to look."""

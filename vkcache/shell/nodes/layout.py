@@ -125,7 +125,7 @@ class Ask(Step[list[Reply]]):
 
 @frozen(eq=False)
 class Inquire(Step[Reply]):
-    """The reply of *node* to a command that is safe to repeat; None: there is none within a moment."""
+    """The reply of *node* to a command that is safe to repeat, or `AccessDenied`; None: none comes soon."""
 
     node: Node
     command: Command[Any]
