@@ -106,6 +106,7 @@ class Deal:
                 verb = commands[number].verb
                 load.reads &= verb.from_replica
                 load.repeatable &= verb.repeatable
+                load.keyed = load.keyed or verb.keys.first > 0
                 try:
                     written.append(pack((verb.name, *args)))
                 except (TypeError, UnicodeEncodeError):
@@ -144,7 +145,7 @@ class Deal:
                     astray.append(self._astray(unit, node, replies))
                 else:
                     self.settle(unit, replies)
-        if not astray:
+        if load.keyed and not astray:
             self._layout.answered(load.place, node)
         return astray
 

@@ -113,6 +113,10 @@ class Request:
     def reads(self) -> bool:
         return not self.together and all(command.verb.from_replica for command in self.commands)
 
+    @property
+    def keyed(self) -> bool:
+        return any(command.keys for command in self.commands)
+
 
 @frozen(eq=False)
 class Ask(Step[list[Reply]]):
@@ -302,7 +306,7 @@ class Layout:
                 node = yield from self.instead(course, node, outcome)
             else:
                 fault = misplaced(outcome)
-                if fault is None:
+                if fault is None and request.keyed:
                     self.answered(place, node)
                 if fault is None or course.late():
                     return outcome
@@ -354,7 +358,7 @@ class Layout:
         return None
 
     def answered(self, place: int | None, node: Node) -> None:
-        """*node* has carried a rerouted request out."""
+        """*node* has carried out what names a key."""
 
 
 @define(eq=False)

@@ -26,6 +26,7 @@ class Load:
     """What goes to one group of servers in one write, and how many replies come back.
 
     *whole*: nothing of it is carried out before all of it has arrived.
+    *keyed*: it names a key, so that no replica of a cluster answers it as if it were a primary.
     """
 
     place: int | None
@@ -35,6 +36,7 @@ class Load:
     payload: bytes = b""
     count: int = 0
     whole: bool = False
+    keyed: bool = False
 
 
 class Dealt(Protocol):
