@@ -33,6 +33,7 @@ PING = Command(Verb(b"PING", NO_KEYS, readonly=True), (), ok)
 
 _PATIENCE = 5.0  # seconds, where the settings know no time-out
 _REDIRECTED_OFTEN = 4
+_LOOK_AGAIN = 0.002  # seconds between two looks whether another caller has found out
 
 
 @define(eq=False)
@@ -40,13 +41,15 @@ class Node:
     """A server, by the name that errors give it.
 
     *reading*: a connection to it says that it wants to read from a replica of a cluster.
-    *suspect*: it did not answer; *again*: when it may be asked again, on the monotonic clock.
+    *suspect*: it did not answer; *again*: when it may be asked again, on the monotonic clock. *asked*: a
+    caller is just asking it for the first time since.
     """
 
     address: str
     reading: bool = False
     suspect: bool = False
     again: float = 0.0
+    asked: bool = False
 
     def suspected(self) -> None:
         """It did not answer, and is left alone for a while."""
@@ -395,10 +398,18 @@ class Course:
 
 
 def back(suspect: Node) -> Steps[bool]:
-    """Whether *suspect* answers again; it is asked at most once a second."""
-    if not suspect.due():
-        return False
-    if (yield Inquire(suspect, PING)) is None:
-        return False
-    suspect.suspect = False
-    return True
+    """Whether *suspect* answers again; it is asked at most once a second.
+
+    Where it has just let one caller wait in vain, the others wait for what it answers.
+    """
+    first = suspect.again == 0.0
+    if suspect.due():
+        suspect.asked = first
+        try:
+            suspect.suspect = (yield Inquire(suspect, PING)) is None
+        finally:
+            suspect.asked = False
+    else:
+        while suspect.asked and time.monotonic() < suspect.again:
+            yield Sleep(_LOOK_AGAIN)
+    return not suspect.suspect
