@@ -174,8 +174,8 @@ def test_before_anything_is_known_the_sentinels_are_asked() -> None:
     way = follow(rig.layout.reroute(0, SET, None, None), rig.said_by_sentinels(ONE), [b"OK"])
     assert (way.asked, way.result) == (["aside look", "h:1: SET"], [b"OK"])
     rig = Rig(known=False)
-    way = follow(rig.layout.reroute(0, SET, None, None), None, None)
-    assert way.asked == ["aside look"] * 2
+    way = follow(rig.layout.reroute(0, SET, None, None), None)
+    assert way.asked == ["aside look"]
     assert "no sentinel names a primary of 'main' (asked: s:1, s:2)" in str(way.error)
 
 

@@ -9,6 +9,7 @@ What may enter: what is true of clusters. https://valkey.io/topics/cluster-spec
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -28,7 +29,9 @@ CLUSTER_SLOTS = Command(Verb(b"CLUSTER", NO_KEYS, readonly=True), (b"SLOTS",), l
 
 _LOOK_AGAIN = 0.002  # seconds between two looks whether another caller has found the cluster
 _REPLICAS_AGAIN = 10.0  # seconds after which who reads from replicas looks whether there are more
+_TRY_AGAIN = 0.05  # seconds for which nobody asks again where nobody has answered yet
 _ASKED_AT_MOST = 8  # servers asked for the layout, beside the seeds, before a caller gives up
+_ASKED_FIRST = 3  # servers that are asked for the layout before the seeds: these may have newer addresses
 
 
 class Chart:
@@ -56,9 +59,9 @@ class Chart:
             return True
 
     def failed(self) -> None:
-        """Nobody answered the caller who looked the layout up, and nothing is known yet: the next may try."""
+        """Nobody answered the caller who looked the layout up; where nothing is known, the next soon may."""
         if not self.groups:
-            self.looked_at = float("-inf")
+            self.looked_at = time.monotonic() - ASK_AGAIN + _TRY_AGAIN
 
     def _ranked(self, groups: Iterable[Group]) -> tuple[Group, ...]:
         """*groups* in an order that neither a change of primary nor a move of slots changes."""
@@ -74,9 +77,11 @@ class Chart:
     def known(self) -> list[Node]:
         """Whom to ask for the layout: servers that it names, none twice in the same order, then the seeds."""
         named = [node for group in self.groups for node in (group.primary, *group.replicas)]
-        random.shuffle(named)
-        standing = sorted(named, key=lambda node: node.suspect)
-        return [*standing[:_ASKED_AT_MOST], *self.seeds]
+        seeds = list(self.seeds)
+        for nodes in (named, seeds):
+            random.shuffle(nodes)
+            nodes.sort(key=lambda node: node.suspect)
+        return [*named[:_ASKED_FIRST], *seeds, *named[_ASKED_FIRST:_ASKED_AT_MOST]]
 
     def node(self, address: str, *, reading: bool = False) -> Node:
         known = self._nodes.get((address, reading))
@@ -140,6 +145,13 @@ class Chart:
         group.replicas = (*(other for other in group.replicas if other is not node), gone)
         group.readers = tuple(self.node(other.address, reading=True) for other in group.replicas)
 
+    def leave_to_parent(self) -> None:
+        """In a child after fork: whoever holds the lock is the parent's, and so is whoever looks."""
+        self._lock = threading.Lock()
+        self.looked_at = float("-inf")
+        for node in (*self._nodes.values(), *self.seeds):
+            node.asked = False
+
 
 def _addresses(host: str, served: Iterable[Sequence[Any]]) -> list[str]:
     # A server that does not know its own name leaves it empty, or says "?": it is the one that was asked.
@@ -157,6 +169,16 @@ def chart(seeds: Iterable[str]) -> Chart:
     named = tuple(sorted(set(seeds)))
     with _lock:
         return _charts.setdefault(named, Chart(named))
+
+
+def _leave_all_to_parent() -> None:
+    global _lock  # whoever held the parent's is gone
+    _lock = threading.Lock()
+    for known in _charts.values():
+        known.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 @define(eq=False)
@@ -183,6 +205,10 @@ class Cluster(Layout):
         groups = self.chart.groups
         return random.choice(groups) if groups else None
 
+    def group(self, place: int | None) -> Group | None:
+        # Of a slot that nobody has told of any server may know more.
+        return (None if place is None else self.groups[place]) or self.any_group()
+
     def features(self) -> Steps[Features | None]:
         """What the oldest server can do: one that joins tomorrow may be older than those of today."""
         yield from ()
@@ -200,6 +226,7 @@ class Cluster(Layout):
 
     def _look(self, nodes: Iterable[Node]) -> Steps[None]:
         denied: AccessDenied | None = None
+        end = time.monotonic() + (self.patience or ASK_AGAIN)
         for node in nodes:
             if node.suspect and not node.due():
                 continue
@@ -207,7 +234,12 @@ class Cluster(Layout):
             if isinstance(reply, AccessDenied):
                 denied = reply
             elif self.chart.read(reply, node):
+                node.suspect = False
                 return
+            if node in self.chart.seeds:
+                node.suspected()  # others are asked first from now on
+            if time.monotonic() >= end:
+                break
         self.chart.failed()
         if denied is not None and not self.chart.groups:
             raise denied
@@ -216,11 +248,12 @@ class Cluster(Layout):
         """Wait, where nothing is known yet, for the caller who has gone to look."""
         end = time.monotonic() + (self.patience or ASK_AGAIN)
         while not self.chart.groups and time.monotonic() < end:
+            if self.chart.due():  # that caller has found nobody
+                yield from self._look(self.chart.known())
+                return
             yield Sleep(_LOOK_AGAIN)
 
     def unknown(self) -> str:
-        if self.chart.groups:
-            return "no server of the cluster holds this key's slot: see CLUSTER INFO"
         seeds = ", ".join(seed.address for seed in self.chart.seeds)
         return (
             f"no server tells how the cluster is laid out (asked: {seeds}): see that they run, as a cluster"
@@ -242,7 +275,7 @@ class Cluster(Layout):
         for other in group.replicas:
             if other not in course.tried and (not other.suspect or (yield from back(other))):
                 return other
-        if isinstance(error, TimedOut):  # the caller has waited long enough
+        if isinstance(error, TimedOut) and group.replicas:  # the caller has waited long enough
             raise course.error(error)
         yield from self.learned()
         group = yield from self.found(course.place)
@@ -260,9 +293,14 @@ class Cluster(Layout):
         if str(fault).startswith("TRYAGAIN"):
             yield Sleep(0.005)
             return (yield from self.chosen(course.place, reads=course.request.reads)), False
-        if str(fault).startswith("CLUSTERDOWN") and course.redirected == 1:
+        if str(fault).startswith(("CLUSTERDOWN", "READONLY")) and course.redirected == 1:
             yield from self.learned()
             return (yield from self.chosen(course.place, reads=course.request.reads)), False
+        if str(fault).startswith("READONLY"):
+            course.tried.add(node)
+            group = yield from self.found(course.place)
+            other = next((other for other in group.replicas if other not in course.tried), None)
+            return None if other is None else (other, False)
         return (yield from super().elsewhere(course, node, fault))
 
     def _moved(self, course: Course, number: int, address: str) -> Steps[Node]:

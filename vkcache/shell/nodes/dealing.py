@@ -86,7 +86,7 @@ class Deal:
 
     def _add(self, unit: list[_Part]) -> None:
         home = unit[0][1][0]
-        group = self._layout.any_group() if home is None else self._layout.groups[home]
+        group = self._layout.group(home)
         if group is None:
             self.unknown = home
             return

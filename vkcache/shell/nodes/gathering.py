@@ -58,7 +58,12 @@ class Gathering:
         self._adds = command.verb.spread is Spread.SUM
         self._single = command.verb.name if self._adds else b"GET"
         self._keys = keys = _as_wires(command.args)
-        self._homes = homes = layout.holders(keys)
+        homes = layout.holders(keys)
+        if None in homes:  # whoever is asked may know more of these
+            homes = [
+                home or layout.group(layout.place_of(key)) for home, key in zip(homes, keys, strict=True)
+            ]
+        self._homes = homes
         wanted: defaultdict[Group | None, list[bytes]] = defaultdict(list)
         for group, key in zip(homes, keys, strict=True):
             wanted[group].append(key)

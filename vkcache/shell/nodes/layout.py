@@ -184,6 +184,10 @@ class Layout:
     def any_group(self) -> Group | None:
         return self.groups[0]
 
+    def group(self, place: int | None) -> Group | None:
+        """The servers to ask for *place*; None: not known yet."""
+        return self.groups[place] if place is not None else self.any_group()
+
     def tell(self, nodes: Leaving) -> None:
         """Let *nodes* leave a server that is not what it was."""
 
@@ -271,12 +275,13 @@ class Layout:
 
         :raises Unreachable: none is known.
         """
-        for _ in range(2):
-            group = self.groups[place] if place is not None else self.any_group()
-            if group is not None:
-                return group
+        group = self.group(place)
+        if group is None:
             yield from self.learned()
-        raise Unreachable(self.unknown())
+            group = self.group(place)
+        if group is None:
+            raise Unreachable(self.unknown())
+        return group
 
     def unknown(self) -> str:
         """What to say where no server is known that holds a key."""
