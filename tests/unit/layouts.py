@@ -15,7 +15,7 @@ from vkcache.core import strings
 from vkcache.core.plan import Command, Plan, Sleep, Step
 from vkcache.core.replies import Fault
 from vkcache.errors import TimedOut, Unreachable
-from vkcache.shell.nodes import cluster, layout, sentinel
+from vkcache.shell.nodes import cluster, course, layout, sentinel
 from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Node, ReadFrom, Request
 from vkcache.shell.nodes.static import replicated
 
@@ -40,7 +40,7 @@ class Clock:
 def stopped(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock by which all layouts go from now on."""
     clock = Clock()
-    for module in (layout, cluster, sentinel):
+    for module in (layout, cluster, course, sentinel):
         monkeypatch.setattr(module, "time", clock)
     return clock
 

@@ -30,10 +30,10 @@ from vkcache.core.plan import NO_KEYS, Command, Features, Verb
 from vkcache.core.rings import by_location
 from vkcache.core.routing import misplaced
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
+from vkcache.shell.nodes.course import Course
 from vkcache.shell.nodes.layout import (
     ASK_AGAIN,
     PING,
-    Course,
     Group,
     Layout,
     Node,

@@ -23,7 +23,8 @@ from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Steps, V
 from vkcache.core.replies import Fault
 from vkcache.core.routing import SLOTS, redirect, slot, slots
 from vkcache.errors import AccessDenied, TimedOut, Unreachable
-from vkcache.shell.nodes.layout import ASK_AGAIN, Course, Group, Inquire, Layout, Node, ReadFrom, back
+from vkcache.shell.nodes.course import Course
+from vkcache.shell.nodes.layout import ASK_AGAIN, Group, Inquire, Layout, Node, ReadFrom, back
 
 CLUSTER_SLOTS = Command(Verb(b"CLUSTER", NO_KEYS, readonly=True), (b"SLOTS",), lambda reply: reply)
 

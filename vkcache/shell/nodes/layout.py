@@ -15,13 +15,14 @@ from contextvars import ContextVar
 from itertools import count
 from typing import Any, Final, Literal, TypeAlias
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 
 from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Step, Steps, Verb
 from vkcache.core.replies import Fault, ok
 from vkcache.core.routing import Locate, misplaced
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
 from vkcache.shell.nodes.base import Leaving
+from vkcache.shell.nodes.course import Course
 from vkcache.shell.wire.pool import AllBusy
 
 ReadFrom: TypeAlias = Literal["replica", "primary", "any"]
@@ -367,39 +368,6 @@ class Layout:
 
     def answered(self, place: int | None, node: Node) -> None:
         """*node* has carried out what names a key."""
-
-
-@define(eq=False)
-class Course:
-    """The way of one request that is rerouted."""
-
-    place: int | None
-    request: Request
-    end: float
-    tried: set[Node] = Factory(set)
-    redirected: int = 0
-    _maybe_executed: bool = False
-    _first: Unreachable | None = None
-
-    def late(self) -> bool:
-        return time.monotonic() >= self.end
-
-    def failed(self, node: Node, error: Unreachable) -> None:
-        """*node* could not be reached.
-
-        :raises Unreachable: the request must not be carried out twice, and may have been; or time is over.
-        """
-        self.tried.add(node)
-        self._maybe_executed |= error.maybe_executed
-        self._first = self._first or error
-        if (self._maybe_executed and not self.request.repeatable) or (self.late() and len(self.tried) > 1):
-            raise self.error(error)
-
-    def error(self, error: Unreachable) -> Unreachable:
-        """What to tell the caller: the first that went wrong."""
-        told = self._first or error
-        told.maybe_executed |= self._maybe_executed
-        return told
 
 
 def back(suspect: Node) -> Steps[bool]:

@@ -21,7 +21,8 @@ from vkcache.core.plan import Sleep, Steps
 from vkcache.core.replies import Fault
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.base import Leaving
-from vkcache.shell.nodes.layout import ASK_AGAIN, Aside, Course, Group, Layout, Node, ReadFrom
+from vkcache.shell.nodes.course import Course
+from vkcache.shell.nodes.layout import ASK_AGAIN, Aside, Group, Layout, Node, ReadFrom
 from vkcache.shell.nodes.listening import Listener
 from vkcache.shell.nodes.opinions import Address, Opinion, believed
 
