@@ -25,6 +25,7 @@ from tests.unit.layouts import (
 from vkcache.core import lists, server
 from vkcache.core.plan import Features, Reply
 from vkcache.core.routing import SLOTS
+from vkcache.errors import Unreachable
 from vkcache.shell.nodes.cluster import Chart, chart
 from vkcache.shell.nodes.layout import ASK_AGAIN, Node
 
@@ -124,7 +125,7 @@ def test_of_a_slot_that_nobody_is_known_to_serve_any_server_is_asked(clock: Cloc
     nobody = said("CLUSTERDOWN Hash slot not served")
     way = rig.write(nobody, [SLOTS_REPLY[1]], nobody)
     assert [line.partition(" ")[2] for line in way.asked] == ["SET", "CLUSTER SLOTS", "SET"]
-    assert way.result is nobody
+    assert "CLUSTERDOWN Hash slot not served" in str(way.error)
 
 
 def test_who_reads_from_replicas_looks_now_and_then_whether_there_are_more(clock: Clock) -> None:
@@ -320,9 +321,9 @@ def test_where_the_cluster_is_down_the_layout_is_looked_up_once(clock: Clock) ->
     assert type(next(steps)).__name__ == "Inquire"
     asked: Any = steps.send(told(2, 1, 3))
     assert asked.node is rig.node(2)
-    with pytest.raises(StopIteration) as end:
+    with pytest.raises(Unreachable, match="h:2: CLUSTERDOWN The cluster is down") as told_caller:
         steps.send(down)
-    assert end.value.value is down
+    assert not told_caller.value.maybe_executed
 
 
 @pytest.mark.parametrize("fault", ["LOADING x", "MASTERDOWN x", "CLUSTERDOWN x"])

@@ -120,7 +120,9 @@ def test_keys_of_several_places_are_named_and_no_value_is(commands: list[Command
     with pytest.raises(CrossNode) as caught:
         common_place(commands, shelf)
     told = str(caught.value)
-    assert told.startswith(f"{commands[0].verb.name.decode()} '1a', '2b\\udcff': these keys live on several")
+    assert told.startswith(
+        f"{commands[0].verb.name.decode()} '1a', '2b\\udcff': these keys do not live together"
+    )
     assert "{user:1}" in told
     assert "hunter2" not in told
     assert isinstance(caught.value, CallError)

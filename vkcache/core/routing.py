@@ -72,8 +72,8 @@ def common_place(commands: Iterable[Command[Any]], locate: Locate | None) -> int
     if len(homes) > 1:
         named = ", ".join(repr(as_text(as_wire(key))) for key in [*homes.values()][:3])
         raise CrossNode(
-            f"{name.decode()} {named}: these keys live on several nodes: give them a common part in braces, "
-            "as in '{user:1}:name', or call it for each"
+            f"{name.decode()} {named}: these keys do not live together (on one shard, or in one slot of a "
+            "cluster): give them a common part in braces, as in '{user:1}:name', or call it for each"
         )
     return next(iter(homes), None)
 

@@ -297,6 +297,8 @@ class Cluster(Layout):
         if str(fault).startswith(("CLUSTERDOWN", "READONLY")) and course.redirected == 1:
             yield from self.learned()
             return (yield from self.chosen(course.place, reads=course.request.reads)), False
+        if str(fault).startswith("CLUSTERDOWN"):
+            raise course.error(Unreachable(f"{node.address}: {fault}"))
         if str(fault).startswith("READONLY"):
             course.tried.add(node)
             group = yield from self.found(course.place)
