@@ -1,6 +1,6 @@
 # Every target makes what it needs first, on a machine that has make and python3 >= 3.11.
 # PYTHON=...  another Python for the virtual environment (make clean first, where there is one already)
-# ARGS=...    make test: pytest's arguments, and no coverage; make matrix: tools/matrix.py's
+# ARGS=...    make test: pytest's arguments, in one process and without coverage; make matrix: tools/matrix.py's
 
 .DEFAULT_GOAL := help
 DEMOS := demo-replicas demo-sentinel demo-shard demo-cluster
@@ -10,6 +10,9 @@ export PYTHON
 VENV := .venv
 BENCH := .venv-bench
 BIN := $(VENV)/bin
+# What is many and short, in as many processes as there are processors; then what looks at time, alone.
+PARALLEL := --numprocesses=auto --maxprocesses=8 tests/unit tests/integration/contract
+ALONE := tests/integration --ignore=tests/integration/contract
 COVERED := --cov=vkcache/core --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 help:
@@ -39,7 +42,12 @@ $(DEMOS): demo-%: $(VENV)/.has-django,embedded,memory
 	@$(BIN)/python examples/run_$*.py
 
 test: $(VENV)/.has-test
-	$(BIN)/python -m pytest $(or $(ARGS),$(COVERED))
+ifdef ARGS
+	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest $(PARALLEL) $(COVERED)
+	$(BIN)/python -m pytest $(ALONE)
+endif
 
 check: $(VENV)/.has-check
 	$(BIN)/ruff check

@@ -32,7 +32,14 @@ DJANGOS = {"5.2": PYTHONS, "6.0": PYTHONS[1:], "6.1": PYTHONS[1:]}
 SERVER_COMMANDS = ("valkey-server", "redis-server")
 SERVER_VARIABLE = "VKCACHE_TEST_SERVER"
 WAYS_VARIABLE = "VKCACHE_TEST_WAYS"
-BRIEF_WAYS = "client-tcp,django-tcp,async-tcp"
+BRIEF_WAYS = "client-tcp,django-tcp,async-tcp,async-cluster"
+BRIEF = (
+    "--numprocesses=auto",
+    "--maxprocesses=8",
+    "tests/unit",
+    "tests/integration/contract",
+    *(f"tests/integration/test_{name}.py" for name in ("verbs", "django", "django_async", "cluster")),
+)
 LONGEST_RUN = 1800  # seconds
 
 
@@ -146,7 +153,8 @@ def variables_of(combination: Combination, brief: bool) -> dict[str, str]:
 def run_tests(combination: Combination, python: Path, asked: argparse.Namespace) -> Outcome:
     """Runs the tests; their whole output goes to a file beside the environment."""
     log = VENVS / f"{combination.name}.log"
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *asked.pytest]
+    chosen = asked.pytest or (BRIEF if asked.brief else ())
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen]
     started = time.monotonic()
     with log.open("w") as output:
         status = subprocess.run(
@@ -184,7 +192,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default="", help="names, separated by commas; * stands for anything")
     parser.add_argument("--list", action="store_true", help="print what would run, and run nothing")
-    parser.add_argument("--brief", action="store_true", help="three ways of the contract suite, not all")
+    parser.add_argument(
+        "--brief", action="store_true", help="few ways of the contract suite, and no failures"
+    )
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     return parser.parse_args()
 

@@ -65,12 +65,14 @@ OF_KEYS: dict[Verb, Calls] = {
 
 OF_STRINGS: dict[Verb, Calls] = {
     strings.GET: _ALONE,
+    strings.GET_FRESH: _ALONE,
     strings.GETDEL: _ALONE,
     strings.GETEX: ((b"a", b"PX", 60_000), (b"a", b"PERSIST")),
     strings.SET: ((b"a", b"1"), (b"a", b"1", b"PX", 60_000), (b"a", b"1", b"KEEPTTL")),
     strings.SET_IF: ((b"a", b"1", b"NX", b"GET"), (b"a", b"1", b"XX")),
     strings.MGET: _SEVERAL,
     strings.MGET_SPREAD: _SEVERAL,
+    strings.MGET_FRESH: _SEVERAL,
     strings.MSET: _PAIRS,
     strings.MSET_SPREAD: _PAIRS,
     strings.MSETEX: _TIMED,
@@ -97,6 +99,7 @@ OF_HASHES: dict[Verb, Calls] = {
     hashes.HDEL: ((b"a", b"f", b"g"),),
     hashes.HEXISTS: _FIELD,
     hashes.HGET: _FIELD,
+    hashes.HGET_FRESH: _FIELD,
     hashes.HMGET: ((b"a", b"f"), (b"a", b"f", b"g")),
     hashes.HGETALL: _ALONE,
     hashes.HKEYS: _ALONE,

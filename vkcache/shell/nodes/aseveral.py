@@ -103,11 +103,13 @@ class AsyncSeveral:
             return error
 
     async def aclose(self) -> None:
+        self.layout.closed(self)
         await asyncio.gather(*(leaf.aclose() for leaf in tuple(self._leaves.values())))
 
     def close(self) -> None:
         for leaf in tuple(self._leaves.values()):
             leaf.close()
+        self.layout.closed(self)
 
     async def server(self, key: bytes | None, *, write: bool) -> Settings:
         """The settings of the server that holds *key*, for somebody who talks to it past this package.
@@ -129,6 +131,7 @@ class AsyncSeveral:
 
     async def run(self, plan: Plan[T]) -> T:
         """The result of a layout's own steps."""
+        self.layout.tell(self)
         return await run_async(plan, self._perform)
 
     async def _carried_out(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:

@@ -192,6 +192,9 @@ class Layout:
     def tell(self, nodes: Leaving) -> None:
         """Let *nodes* leave a server that is not what it was."""
 
+    def closed(self, nodes: Leaving) -> None:
+        """*nodes* have closed their connections; where they are used again, they tell so."""
+
     def place_of(self, key: bytes | None) -> int:
         """The place of *key*, or the only one.
 

@@ -45,6 +45,7 @@ class Service:
         self._options = dict(options)
         self._nodes: dict[Address, Node] = {}
         self._users: weakref.WeakSet[Leaving] = weakref.WeakSet()
+        self._active: weakref.WeakSet[Leaving] = weakref.WeakSet()
         self._trouble = ""
         self._epoch = -1
         self.looks = 0
@@ -62,6 +63,14 @@ class Service:
             if not self._listeners and not self.used:  # what was known is of a time when somebody listened
                 self.groups[0] = None
             self._users.add(nodes)
+            self._active.add(nodes)
+
+    def rest(self, nodes: Leaving) -> None:
+        """*nodes* are closed: until they are used again nobody has to listen for them."""
+        with self._lock:
+            self._active.discard(nodes)
+            if not self.used:
+                self.groups[0] = None
 
     def due(self) -> bool:
         """Whether the caller is to look the servers up; nobody else is for a second then."""
@@ -147,7 +156,7 @@ class Service:
 
     @property
     def used(self) -> bool:
-        return len(self._users) > 0
+        return len(self._active) > 0
 
     def deserted(self, address: Address) -> bool:
         """Whether nobody uses this any more; then nobody listens to the sentinel at *address* from now on."""
@@ -216,6 +225,9 @@ class Watched(Layout):
 
     def tell(self, nodes: Leaving) -> None:
         self.service.use(nodes)
+
+    def closed(self, nodes: Leaving) -> None:
+        self.service.rest(nodes)
 
     def learned(self) -> Steps[None]:
         service, seen = self.service, self.service.looks

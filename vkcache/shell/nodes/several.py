@@ -102,6 +102,7 @@ class Several:
     def close(self) -> None:
         for leaf in tuple(self._leaves.values()):
             leaf.close()
+        self.layout.closed(self)
 
     def server(self, key: bytes | None, *, write: bool) -> Settings:
         """The settings of the server that holds *key*, for somebody who talks to it past this package.
@@ -123,6 +124,7 @@ class Several:
 
     def run(self, plan: Plan[T]) -> T:
         """The result of a layout's own steps."""
+        self.layout.tell(self)
         return run(plan, self._perform)
 
     def _carried_out(self, commands: Sequence[Command[Any]], *, together: bool) -> list[Reply]:
