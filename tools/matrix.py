@@ -3,8 +3,8 @@
 A combination is named like ``py3.13-dj6.1-valkey9.1``: ``--only`` takes such names, separated by
 commas, in which ``*`` stands for anything. One that is named must run: where it can not, the exit
 status is 1 and the reason is printed. Where nothing is named, all that can run do, and what the
-machine lacks is said. ``--brief`` runs the contract suite, which is most of the tests, in three of its ways
-alone; all other tests run as ever.
+machine lacks is said. ``--brief`` runs the unit tests, the contract suite in few of its ways, and what
+else differs between servers and between versions of Django.
 
 What may enter: the tables of what is supported, what finds it, and what runs it.
 """
