@@ -64,13 +64,42 @@ def test_a_server_that_does_not_know_its_name_is_the_one_that_was_asked(host: ob
     assert (group.primary.address, group.replicas[0].address) == ("10.0.0.1:7", "other:8")
 
 
+def test_a_server_that_nobody_can_reach_is_left_out() -> None:
+    known = Chart(["seed:1"])
+    odd: list[Any] = [b"h/x", 9]
+    assert known.read([[0, 7, [b"h", 7], odd, [b"h", 8]], [8, 9, odd]], known.seeds[0])
+    assert [node.address for node in known.groups[0].replicas] == ["h:8"]
+    assert known.slots[8] is None
+
+
 def test_a_server_of_ipv6_is_known_by_its_address() -> None:
     known = Chart(["::1:7001"])
     assert known.read([[0, SLOTS - 1, [b"", 7], [b"fe80::2", 8]]], known.seeds[0])
     assert (known.groups[0].primary.address, known.groups[0].replicas[0].address) == ("::1:7", "fe80::2:8")
 
 
-@pytest.mark.parametrize("reply", [None, [], b"OK", 5, [[]], [[0, 1]], [None]])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        None,
+        [],
+        b"OK",
+        5,
+        [[]],
+        [[0, 1]],
+        [None],
+        [[b"0", b"16383", [b"h", 7]]],
+        [[-5, 16383, [b"h", 7]]],
+        [[0, 10**9, [b"h", 7]]],
+        [[9, 8, [b"h", 7]]],
+        [[0, 16383, [b"h", 0]]],
+        [[0, 16383, [b"h", b"7"]]],
+        [[0, 16383, [b"h?db=3", 7]]],
+        [[0, 16383, [b"valkey://user:word@h", 7]]],
+        [[0, 16383, [b"/run/server.sock", 7]]],
+        [[0, 16383, [[b"h"], 7]]],
+    ],
+)
 def test_what_can_not_be_read_changes_nothing(reply: Reply) -> None:
     rig = Rig()
     assert not rig.chart.read(reply, rig.chart.seeds[0])

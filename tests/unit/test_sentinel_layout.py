@@ -7,6 +7,7 @@ out is sent to the next primary as well.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from tests.unit.layouts import GET, INCR, SET, Clock, broken, follow, late, refused, said, stopped
 from vkcache.errors import TimedOut
 from vkcache.shell.nodes.layout import ASK_AGAIN, Group, Node, ReadFrom
+from vkcache.shell.nodes.listening import _BROKEN as BROKEN
 from vkcache.shell.nodes.listening import Listener
 from vkcache.shell.nodes.sentinel import Service, Watched, service
 
@@ -141,6 +143,26 @@ def test_a_switch_of_this_service_is_heard_and_none_of_another() -> None:
     assert addresses(rig.group)[0] == "h:1"
     listener._hear(message("+switch-master", "main h 1 h 2"))
     assert addresses(rig.group)[0] == "h:2"
+
+
+@pytest.mark.parametrize(
+    "words", ["main h 1 h 0", "main h 1 h 70000", "main h 1 a?db=3 2", "main h 1 \ufffd 2"]
+)
+def test_a_switch_to_where_no_server_can_be_is_none(words: str) -> None:
+    rig = Rig()
+    Listener(rig.service, SENTINELS[0], {})._hear(message("+switch-master", words))
+    assert addresses(rig.group) == ("h:1", ["h:2", "h:3"])
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"main", b"main h", b"main h 1 h", b"main h 1 h x", 5, None, [b"main"]]
+)
+def test_news_that_are_none_only_break_the_connection(data: Any) -> None:
+    rig = Rig()
+    listener = Listener(rig.service, SENTINELS[0], {})
+    with suppress(*BROKEN):
+        listener._hear({"type": "message", "channel": b"+switch-master", "data": data})
+    assert addresses(rig.group) == ("h:1", ["h:2", "h:3"])
 
 
 def test_a_change_of_its_replicas_has_them_looked_up_at_most_once_a_second(

@@ -8,8 +8,10 @@ What may enter: what follows from keys, replies and the names of nodes alone.
 
 from __future__ import annotations
 
+import re
 from binascii import crc_hqx
 from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv6Address
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -213,7 +215,28 @@ def redirect(fault: Fault) -> Redirect | None:
         told = Redirect(int(number), host.strip("?"), int(port), once=word == "ASK")
     except ValueError:
         return None
-    return told if 0 <= told.slot < SLOTS and 0 < told.port < 65536 else None
+    return told if 0 <= told.slot < SLOTS and reachable(told.host or "localhost", told.port) else None
+
+
+_NAME = re.compile(r"(?=.{1,253}\Z)(?:[0-9A-Za-z_-]{1,63}\.)*[0-9A-Za-z_-]{1,63}\.?")
+
+
+def reachable(host: str, port: object) -> bool:
+    """Whether a server may be there, as another server says: a name or address, and the number of a port.
+
+    Whatever else stands in *host* would be read as a part of a URL: a path, a user, an option.
+    """
+    if type(port) is not int or not 0 < port < 65536:
+        return False
+    return _NAME.fullmatch(host) is not None or (":" in host and _is_ipv6(host))
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 ELSEWHERE = ("MOVED ", "ASK ", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY")

@@ -21,7 +21,7 @@ from valkey.cluster import parse_cluster_slots
 
 from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Steps, Verb
 from vkcache.core.replies import Fault
-from vkcache.core.routing import SLOTS, redirect, slot, slots
+from vkcache.core.routing import SLOTS, reachable, redirect, slot, slots
 from vkcache.errors import AccessDenied, TimedOut, Unreachable
 from vkcache.shell.nodes.course import Course
 from vkcache.shell.nodes.layout import ASK_AGAIN, Group, Inquire, Layout, Node, ReadFrom, back
@@ -92,15 +92,10 @@ class Chart:
 
     def read(self, reply: Reply, asked: Node) -> bool:
         """Take over what CLUSTER SLOTS answers, as *asked* did; False: nothing that can be used."""
-        try:
-            told = sorted(parse_cluster_slots(reply).items())
-        except (TypeError, ValueError, LookupError, AttributeError):
-            return False
-        host = asked.address.rpartition(":")[0]
+        told = _told(reply, asked.address.rpartition(":")[0])
         slots: list[Group | None] = [None] * SLOTS
         groups: dict[str, Group] = {}
-        for (first, last), served in told:
-            primary, *replicas = _addresses(host, (served["primary"], *served["replicas"]))
+        for first, last, primary, replicas in told:
             group = groups.get(primary) or groups.setdefault(primary, self._group(primary, replicas, first))
             slots[first : last + 1] = [group] * (last + 1 - first)
         if not told:
@@ -154,11 +149,30 @@ class Chart:
             node.asked = False
 
 
-def _addresses(host: str, served: Iterable[Sequence[Any]]) -> list[str]:
+def _told(reply: Reply, host: str) -> list[tuple[int, int, str, list[str]]]:
+    """First and last slot, primary and replicas, as *host* says; nothing where that can not be used."""
+    try:
+        rows = sorted(parse_cluster_slots(reply).items())
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return []
+    told = []
+    for (first, last), served in rows:
+        if type(first) is not int or type(last) is not int or not 0 <= first <= last < SLOTS:
+            return []
+        primary = _address(host, served["primary"])
+        if primary is not None:
+            told.append(
+                (first, last, primary, [*filter(None, (_address(host, r) for r in served["replicas"]))])
+            )
+    return told
+
+
+def _address(host: str, served: Sequence[Any]) -> str | None:
+    """Where a server is; None where nobody can be: it is about to leave, or the address is forged."""
+    name, port = served[:2]
     # A server that does not know its own name leaves it empty, or says "?": it is the one that was asked.
-    return [
-        f"{host if name in ('', None, '?') else name}:{port}" for name, port in (one[:2] for one in served)
-    ]
+    name = host if name in ("", None, "?") else str(name)
+    return f"{name}:{port}" if reachable(name, port) else None
 
 
 _charts: dict[tuple[str, ...], Chart] = {}

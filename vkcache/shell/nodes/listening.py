@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import valkey
 from valkey.client import PubSub
 
+from vkcache.core.routing import reachable
 from vkcache.shell.nodes.opinions import Address
 
 _SWITCH = "+switch-master"
@@ -25,7 +26,7 @@ _LISTEN_AGAIN = (0.2, 2.0)  # before a sentinel that could not be reached is tri
 _SILENCE = 5.0  # after which a sentinel is asked whether it is there
 _END = 10.0  # of silence after which it is held to be gone
 
-_BROKEN = (valkey.ValkeyError, OSError, ValueError, LookupError)
+_BROKEN = (valkey.ValkeyError, OSError, ValueError, LookupError, TypeError, AttributeError)
 """What a connection raises that is broken, or does not speak as a sentinel does."""
 
 
@@ -101,5 +102,6 @@ class Listener(threading.Thread):
         if message["channel"] != _SWITCH.encode():
             self._service.stale |= self._service.name in words
         elif words[0] == self._service.name:
-            _, *former, host, port = words
-            self._service.switched((host, int(port)), (former[0], int(former[1])))
+            _, former, former_port, host, port = words
+            if reachable(host, int(port)):
+                self._service.switched((host, int(port)), (former, int(former_port)))

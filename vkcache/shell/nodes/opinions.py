@@ -20,6 +20,7 @@ import valkey
 from attrs import frozen
 from valkey.sentinel import Sentinel
 
+from vkcache.core.routing import reachable
 from vkcache.errors import Unreachable
 
 Address: TypeAlias = tuple[str, int]
@@ -85,8 +86,10 @@ def _asked(name: str, address: Address, options: Mapping[str, Any]) -> Opinion |
             primary = (_text(host), int(port))
             if primary == (state["ip"], state["port"]) and not asked.check_master_state(state, name):
                 return "the primary is down, and there is no other yet"
+            if not reachable(*primary):
+                return "it names a primary where no server can be"
             replicas = asked.filter_slaves(client.sentinel_slaves(name))
-            return Opinion(primary, tuple(replicas), state["config-epoch"])
+            return Opinion(primary, tuple(one for one in replicas if reachable(*one)), state["config-epoch"])
     except (valkey.ValkeyError, OSError, TypeError, ValueError, LookupError) as error:
         return str(error)
 
