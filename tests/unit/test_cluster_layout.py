@@ -15,6 +15,7 @@ from tests.unit.feeding import SPACE
 from tests.unit.layouts import (
     BOTH,
     GET,
+    INCR,
     SET,
     Clock,
     follow,
@@ -307,6 +308,14 @@ def test_a_key_that_is_just_being_moved_is_asked_for_there_once() -> None:
     assert rig.layout.choose(HOME, reads=False) is rig.node(1)
     way = follow(rig.layout.reroute(HOME, BOTH, rig.node(1), said(f"ASK {HOME} h:4")), [None, 1])
     assert way.asked == ["h:4: ASKING MULTI GET EVAL"]
+
+
+@pytest.mark.parametrize("word", ["MOVED", "ASK"])
+def test_a_script_that_speaks_of_another_slot_is_not_run_again(word: str) -> None:
+    rig, fault = Rig(), said(f"{word} {HOME + 1} h:4")
+    way = follow(rig.layout.reroute(HOME, INCR, rig.node(1), fault))
+    assert (way.asked, way.result) == ([], fault)
+    assert rig.chart.slots[HOME + 1] is rig.home
 
 
 def test_the_asking_is_not_repeated_after_the_move() -> None:

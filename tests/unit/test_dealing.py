@@ -217,6 +217,13 @@ def test_a_piece_that_is_sent_elsewhere_is_asked_for_its_own_keys() -> None:
     assert made_deal.replies() == [3]
 
 
+def test_a_transaction_that_was_carried_out_goes_not_astray_for_what_a_script_in_it_says() -> None:
+    layout, made_deal = deal(SET_A, INCR_A, together=True)
+    fault = Fault("MOVED 0 h:1")
+    assert answered(layout, made_deal, [b"OK", b"QUEUED", b"QUEUED", [b"OK", fault]]) == []
+    assert made_deal.replies() == [b"OK", fault]
+
+
 def test_a_transaction_that_is_sent_elsewhere_goes_astray_as_a_whole() -> None:
     layout, made_deal = deal(SET_A, INCR_A, together=True)
     moved = Fault("MOVED 0 h:1")

@@ -29,6 +29,7 @@ from tests.unit.layouts import (
 from vkcache.core.plan import NO_KEYS, Command, Features, Verb
 from vkcache.core.rings import by_location
 from vkcache.core.routing import misplaced
+from vkcache.core.scripts import EVALSHA
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
 from vkcache.shell.nodes.course import Course
 from vkcache.shell.nodes.layout import (
@@ -333,8 +334,33 @@ def test_all_can_do_what_the_least_of_them_can() -> None:
 
 def test_the_first_reply_counts_that_says_to_go_elsewhere() -> None:
     first, second = said("MOVED 1 a:1")[0], said("TRYAGAIN")[0]
-    assert misplaced([b"OK", first, second]) is first
+    assert misplaced([first, second]) is first
+    assert misplaced([said("EXECABORT x")[0], second]) is second
     assert misplaced([b"MOVED 1 a:1", said("ERR no")[0]]) is None
+
+
+def test_a_transaction_that_was_carried_out_goes_nowhere_whatever_its_scripts_say() -> None:
+    assert misplaced([b"OK", *said("MOVED 1 a:1")]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "by_script"),
+    [
+        ("TRYAGAIN later", True),
+        ("READONLY for now", True),
+        ("CLUSTERDOWN", True),
+        ("LOADING a page", True),
+        ("TRYAGAIN Multiple keys request during rehashing of slot", False),
+        ("CLUSTERDOWN Hash slot not served", False),
+        ("CLUSTERDOWN The cluster is down and only accepts read commands", False),
+        ("LOADING Valkey is loading the dataset in memory", False),
+        ("READONLY You can't write against a read only replica. script: 5f, on @user_script:1.", False),
+    ],
+)
+def test_a_script_is_not_run_again_for_what_it_says_itself(text: str, by_script: bool) -> None:
+    fault, evaluated = said(text), Command(EVALSHA, ("5f", 1, b"k"), list)
+    assert (misplaced(fault, [evaluated]) is None) == by_script
+    assert misplaced(fault, GET.commands) is fault[0]
 
 
 def test_a_command_without_keys_goes_to_the_primary_of_the_first() -> None:

@@ -243,9 +243,28 @@ ELSEWHERE = ("MOVED ", "ASK ", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN
 """How the errors begin of a server that can not carry a call out, where another or it itself soon can."""
 
 
-def misplaced(replies: Sequence[Reply]) -> Fault | None:
-    """The first of *replies* that says that the request is to go elsewhere, or again; None: none does."""
-    for reply in replies:
-        if type(reply) is Fault and str(reply).startswith(ELSEWHERE):
-            return reply
+_OF_SERVERS = re.compile(
+    "MOVED |ASK |TRYAGAIN Multiple keys request|CLUSTERDOWN (Hash slot not served|The cluster is down)"
+    r"|LOADING \w+ is loading the dataset|MASTERDOWN Link with|READONLY You can't write against"
+)
+"""How these errors go on where it is a server that says so, and not a script of somebody's own."""
+
+
+def misplaced(replies: Sequence[Reply], commands: Sequence[Command[Any]] = ()) -> Fault | None:
+    """What of *replies* says that *commands*, of one place, are to go elsewhere, or again; None: nothing.
+
+    Where one of a transaction was carried out all were, whatever the others say.
+    """
+    faults = [reply for reply in replies if isinstance(reply, Fault)]
+    if len(faults) < len(replies):
+        return None
+    for fault in faults:
+        said = str(fault)
+        if said.startswith(ELSEWHERE) and (_OF_SERVERS.match(said) or not _scripted(commands)):
+            return fault
     return None
+
+
+def _scripted(commands: Sequence[Command[Any]]) -> bool:
+    """Whether one of *commands* answers what its author likes, after it has done what it does."""
+    return any(command.verb.name.startswith((b"EVAL", b"FCALL")) for command in commands)

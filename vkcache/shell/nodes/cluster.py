@@ -301,6 +301,8 @@ class Cluster(Layout):
     def elsewhere(self, course: Course, node: Node, fault: Fault) -> Steps[tuple[Node, bool] | None]:
         told = redirect(fault)
         if told is not None:
+            if told.slot != course.place:  # said by a script, and it has been carried out
+                return None
             address = f"{told.host or node.address.rpartition(':')[0]}:{told.port}"
             if not told.once:
                 return (yield from self._moved(course, told.slot, address)), False

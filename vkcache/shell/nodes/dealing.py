@@ -13,7 +13,7 @@ import libvalkey
 
 from vkcache.core.plan import ALL, Command, Reply, Spread
 from vkcache.core.replies import Fault, executed
-from vkcache.core.routing import ELSEWHERE, Piece, cut, joined, place, walked, walking
+from vkcache.core.routing import ELSEWHERE, Piece, cut, joined, misplaced, place, walked, walking
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.gathering import Gathering
 from vkcache.shell.nodes.layout import Group, Layout, Node, Request
@@ -141,7 +141,7 @@ class Deal:
             else:
                 replies = executed(outcome[at : at + len(unit) + 2])
                 at += len(unit) + 2
-                if any(type(reply) is Fault and str(reply).startswith(ELSEWHERE) for reply in replies):
+                if misplaced(replies, [self._commands[number] for number, _ in unit]) is not None:
                     astray.append(self._astray(unit, node, replies))
                 else:
                     self.settle(unit, replies)

@@ -317,7 +317,7 @@ class Layout:
                 course.failed(node, outcome)
                 node = yield from self.instead(course, node, outcome)
             else:
-                fault = misplaced(outcome)
+                fault = misplaced(outcome, request.commands)
                 if fault is None and request.keyed:
                     self.answered(place, node)
                 if fault is None or course.late():
