@@ -84,6 +84,9 @@ BAD: list[tuple[str, object, str]] = [
     ("read_your_writes", -1, "how many seconds"),
     ("read_your_writes", "yes", "how many seconds"),
     ("read_your_writes", None, "how many seconds"),
+    ("read_your_writes", 1e10, "how many seconds"),
+    ("read_your_writes", 10**400, "how many seconds"),
+    ("socket_timeout", 10**400, "a day"),
     ("ring", "crc16", "give one of django-valkey, django-redis-cache"),
 ]
 

@@ -131,6 +131,18 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
         {"sentinels": SENTINELS, "sentinel_kwargs": {"nonsense": "hunter2"}},
         "option sentinel_kwargs: 'nonsense' can not be used",
     ),
+    *(
+        (
+            "valkey://main",
+            {"sentinels": SENTINELS, "sentinel_kwargs": {name: "hunter2"}},
+            f"{name!r} can not be",
+        )
+        for name in ("socket_timeout", "socket_connect_timeout", "protocol")
+    ),
+    *(
+        ("valkey://main", {"sentinels": [one]}, "give each as (host, port)")
+        for one in ("u:hunter2@s:1", ("s?hunter2", 1), ("s", -1), ("s", 70000), ("s", 1e999), (b"s", 1))
+    ),
     (["memory://a", "memory://b"], {}, "'replicas': give URLs of hosts"),
     (["memory://a", "memory://b"], {"topology": "shard"}, "'shard': give URLs of hosts"),
     ([A, "embedded://"], {}, "'replicas': give URLs of hosts"),

@@ -51,7 +51,7 @@ _DAY = 86400.0
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _whole(value: Any) -> bool:
@@ -126,7 +126,7 @@ class Settings:
         lambda value: value in (None, "replica", "primary", "any"), 'give "replica", "primary" or "any"', None
     )
     read_your_writes: bool | float = option(
-        lambda value: isinstance(value, bool) or (_number(value) and value >= 0),
+        lambda value: isinstance(value, bool) or (_number(value) and 0 <= value <= _DAY),
         "give True, or for how many seconds after a write its thread or task reads from the primary",
         False,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 import valkey
 from valkey.sentinel import SentinelConnectionPool
 
+from vkcache.core.routing import reachable
 from vkcache.errors import Misconfigured
 from vkcache.shell import urls
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Topology: TypeAlias = Literal["single", "replicas", "shard", "sentinel", "cluster"]
 TOPOLOGIES: Final[tuple[str, ...]] = get_args(Topology)
+
+_DAY: Final = 86400.0
 
 _IN_PROCESS: Final = (frozenset(("memory", "embedded", "unix")), frozenset(("memory",)))
 """The schemes that name no server among several, and those that name no shard."""
@@ -50,9 +53,9 @@ def _address(one: Any) -> tuple[str, int]:
     try:
         host, port = pair
         named = str(host or "").strip("[]"), int(port)  # an IPv6 address may stand in brackets
-        if named[0]:
+        if reachable(*named):
             return named
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     raise Misconfigured("option sentinels: give each as (host, port), such as ('127.0.0.1', 26379)")
 
@@ -110,11 +113,17 @@ def _check_service(settings: Settings, count: int) -> None:
 
 def _fits(options: Mapping[str, Any]) -> bool:
     """Whether valkey-py's client can be made with *options*; nothing is opened."""
+    if not all(_is_timeout(options.get(name)) for name in ("socket_timeout", "socket_connect_timeout")):
+        return False
     try:
         valkey.Valkey(host="localhost", port=1, **options).connection_pool.make_connection()
-    except (TypeError, ValueError, AttributeError, valkey.ValkeyError):
+    except (TypeError, ValueError, AttributeError, NameError, valkey.ValkeyError):
         return False
     return True
+
+
+def _is_timeout(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 < value <= _DAY)
 
 
 def _blame(options: Mapping[str, Any]) -> str:
