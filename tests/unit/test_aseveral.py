@@ -270,6 +270,18 @@ def test_after_a_write_of_any_kind_its_task_reads_from_the_primary(way: str) -> 
     tasks()
 
 
+@in_made_time
+async def test_connections_to_servers_that_are_replaced_again_and_again_do_not_pile_up() -> None:
+    rig = Rig(Layout([None]))
+    assert isinstance(rig.layout.groups, list)
+    for number in range(20):
+        rig.layout.groups[0] = Group(Node(f"a{number}"))
+        rig[f"a{number}"].stored["k"] = b"5"
+        assert await rig.nodes.ask(made(strings.GET, b"k")) == b"5"
+    assert len(rig.nodes._leaves) <= 2
+    await rig.nodes.aclose()
+
+
 class Moved(Layout):
     """A layout in which whatever b refuses goes to a."""
 

@@ -6,6 +6,7 @@ address, or where the layout is looked up more than once a second, or never.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -71,6 +72,14 @@ def test_a_server_that_nobody_can_reach_is_left_out() -> None:
     assert known.read([[0, 7, [b"h", 7], odd, [b"h", 8]], [8, 9, odd]], known.seeds[0])
     assert [node.address for node in known.groups[0].replicas] == ["h:8"]
     assert known.slots[8] is None
+
+
+def test_servers_that_are_gone_are_forgotten() -> None:
+    known = Chart(["seed:1"])
+    for number in range(1, 9):
+        assert known.read([[0, SLOTS - 1, [b"h", number], [b"r", number]]], known.seeds[0])
+    gc.collect()
+    assert {address for address, _ in known._nodes} == {"h:8", "r:8"}
 
 
 def test_a_server_of_ipv6_is_known_by_its_address() -> None:

@@ -7,6 +7,7 @@ out is sent to the next primary as well.
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -99,6 +100,14 @@ def test_the_new_primary_is_asked_from_then_on_and_the_old_one_no_more() -> None
     assert addresses(rig.group) == ("h:2", ["h:3"])
     assert rig.layout.choose(0, reads=False) is new
     assert not new.suspect
+
+
+def test_servers_that_are_gone_are_forgotten() -> None:
+    rig = Rig()
+    for number in range(10, 20):
+        rig.service.learned(("h", number), [("r", number)])
+    gc.collect()
+    assert sorted(rig.service._nodes) == [("h", 19), ("r", 19)]
 
 
 def test_an_announcement_before_anything_is_known_is_known() -> None:

@@ -366,6 +366,16 @@ def test_closing_closes_all_and_leaving_one_closes_it() -> None:
     assert rig.nodes.ask(MGET) == [b"0A", b"1B", b"2C", b"3D"]
 
 
+def test_connections_to_servers_that_are_replaced_again_and_again_do_not_pile_up() -> None:
+    rig = Rig(Layout([None]))
+    assert isinstance(rig.layout.groups, list)
+    for number in range(20):
+        rig.layout.groups[0] = Group(Node(f"a{number}"))
+        rig[f"a{number}"].stored["k"] = b"5"
+        assert rig.nodes.ask(GET) == b"5"
+    assert len(rig.nodes._leaves) <= 2
+
+
 def test_a_layout_that_knows_nothing_is_asked_to_find_out(monkeypatch: pytest.MonkeyPatch) -> None:
     class Unknown(Layout):
         def learned(self) -> Any:

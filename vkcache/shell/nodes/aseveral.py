@@ -49,7 +49,12 @@ class AsyncSeveral:
     def leaf(self, node: Node) -> AsyncSingle:
         """The connections to *node*."""
         known = self._leaves.get(node)
-        return self._leaves.setdefault(node, self._make(node)) if known is None else known
+        if known is None:
+            known = self._leaves.setdefault(node, self._make(node))
+            for other in self.layout.gone(tuple(self._leaves)):
+                if other is not node:  # who talks to it ends in peace; then its connections close
+                    self._leaves.pop(other, None)
+        return known
 
     async def ask(self, command: Command[Any]) -> Reply:
         verb, layout = command.verb, self.layout

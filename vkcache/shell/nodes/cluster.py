@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from attrs import define, field
 from valkey.cluster import parse_cluster_slots
@@ -46,7 +47,7 @@ class Chart:
         self.slots: list[Group | None] = [None] * SLOTS
         self.groups: tuple[Group, ...] = ()
         self._ranks: dict[str, int] = {}
-        self._nodes: dict[tuple[str, bool], Node] = {}
+        self._nodes: WeakValueDictionary[tuple[str, bool], Node] = WeakValueDictionary()
         self.looked_at = float("-inf")
         self._lock = threading.Lock()
 

@@ -10,7 +10,7 @@ What may enter: what all layouts have in common.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, Final, Literal, TypeAlias
@@ -171,6 +171,13 @@ class Layout:
     def all_groups(self) -> list[Group]:
         """Every group once, in an order that a change of primary does not change."""
         return list(dict.fromkeys(group for group in self.groups if group is not None))
+
+    def gone(self, nodes: Collection[Node]) -> list[Node]:
+        """Those of *nodes* that are none of its servers any more; none, while there are few such nodes."""
+        here = {
+            node for group in self.all_groups() for node in (group.primary, *group.replicas, *group.readers)
+        }
+        return [node for node in nodes if node not in here] if len(nodes) > 2 * len(here) else []
 
     def choose(self, place: int | None, *, reads: bool) -> Node | None:
         """The node for a request; None: `chosen` has to find out."""

@@ -43,7 +43,7 @@ class Service:
         self.groups: list[Group | None] = [None]
         self.stale = False
         self._options = dict(options)
-        self._nodes: dict[Address, Node] = {}
+        self._nodes: weakref.WeakValueDictionary[Address, Node] = weakref.WeakValueDictionary()
         self._users: weakref.WeakSet[Leaving] = weakref.WeakSet()
         self._active: weakref.WeakSet[Leaving] = weakref.WeakSet()
         self._trouble = ""
