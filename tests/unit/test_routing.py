@@ -387,11 +387,10 @@ def test_a_redirection_is_read(said: str, meant: Redirect | None) -> None:
         "ASK 1 a:65536",
         "MOVED 1 a b:7000",
         f"MOVED 1 {'a' * 64}:7000",
-        "ASK 1 a\0b:7000",
-        *map(
-            "MOVED 1 {}:7000".format,
-            "a?ssl_check_hostname=no# u:word@a /run/s.sock [::1 ::: a..b \ufffd".split(),
-        ),
+        "MOVED 1 a?ssl_check_hostname=no#:7000",
+        "MOVED 1 u:word@a:7000",
+        "MOVED 1 /run/s.sock:7000",
+        "MOVED 1 [::1:7000",
     ],
 )
 def test_no_redirection_leads_to_what_can_not_be(said: str) -> None:
