@@ -125,6 +125,22 @@ def test_a_sentinel_is_asked_and_left(
     assert Watcher.closed == before + 1
 
 
+def test_a_sentinel_that_is_still_answering_is_not_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over, options = list[Address](), threading.Event(), {"socket_timeout": 0.01}
+
+    def slowly(_name: str, address: Address, _options: Mapping[str, Any]) -> str:
+        asked.append(address)
+        over.wait(10)
+        return "at last"
+
+    monkeypatch.setattr(opinions, "_asked", slowly)
+    for _ in range(5):
+        with pytest.raises(Unreachable, match="did not answer in time"):
+            opinions.believed("main", [("s", 1)], options)
+    over.set()
+    assert asked == [("s", 1)]
+
+
 # What a service makes of it
 
 

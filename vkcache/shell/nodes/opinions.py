@@ -9,6 +9,7 @@ What may enter: one question to all sentinels. What follows from the answer is d
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ def believed(name: str, sentinels: Sequence[Address], options: Mapping[str, Any]
     """
     said: SimpleQueue[tuple[Address, Opinion | str]] = SimpleQueue()
     for address in sentinels:
-        Thread(target=lambda at=address: said.put((at, _asked(name, at, options))), daemon=True).start()
+        Thread(target=lambda at=address: said.put((at, _asked_once(name, at, options))), daemon=True).start()
     told: dict[Address, Opinion | str] = dict.fromkeys(sentinels, "did not answer in time")
     end = time.monotonic() + (options.get("socket_timeout") or _PATIENCE)
     for _ in sentinels:
@@ -57,6 +58,22 @@ def believed(name: str, sentinels: Sequence[Address], options: Mapping[str, Any]
         if opinions and (found := _of_most(opinions, len(sentinels))):
             return found
     return _newest(told)
+
+
+_asking: set[tuple[str, Address, int]] = set()
+os.register_at_fork(after_in_child=_asking.clear)
+
+
+def _asked_once(name: str, address: Address, options: Mapping[str, Any]) -> Opinion | str:
+    """The same as `_asked`, but for a sentinel that still answers the question before, byte by byte."""
+    question = (name, address, id(options))
+    if question in _asking:
+        return "did not answer in time"
+    _asking.add(question)
+    try:
+        return _asked(name, address, options)
+    finally:
+        _asking.discard(question)
 
 
 def _of_most(opinions: Sequence[Opinion], of: int) -> Opinion | None:
