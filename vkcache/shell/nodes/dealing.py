@@ -17,7 +17,7 @@ from vkcache.core.routing import ELSEWHERE, Piece, cut, joined, place, walked, w
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.gathering import Gathering
 from vkcache.shell.nodes.layout import Group, Layout, Node, Request
-from vkcache.shell.nodes.loads import Astray, Dealt, Load
+from vkcache.shell.nodes.loads import Astray, Dealt, Load, turn
 from vkcache.shell.nodes.requests import EXEC, MULTI, packed
 
 _Part: TypeAlias = tuple[int, Piece]
@@ -54,7 +54,9 @@ class Deal:
 
     @property
     def loads(self) -> list[Load]:
-        return [] if self.unknown is not False else [*self._loads.values()]
+        if self.unknown is not False:
+            return []
+        return [self._loads[group] for group in sorted(self._loads, key=turn)]
 
     def _pieces(self, number: int, command: Command[Any]) -> Iterable[Piece]:
         spread, locate = command.verb.spread, self._layout.locate
