@@ -23,11 +23,11 @@ from tests.unit.layouts import (
     stopped,
 )
 from vkcache.core import lists, server
-from vkcache.core.plan import Features, Reply
+from vkcache.core.plan import Features, Reply, Sleep
 from vkcache.core.routing import SLOTS
 from vkcache.errors import Unreachable
 from vkcache.shell.nodes.cluster import Chart, chart
-from vkcache.shell.nodes.layout import ASK_AGAIN, Node
+from vkcache.shell.nodes.layout import ASK_AGAIN, Inquire, Node
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +156,18 @@ def test_who_comes_while_another_looks_waits_for_what_that_one_finds(clock: Cloc
     clock.now += 1.0
     with pytest.raises(StopIteration):
         next(in_vain)
+
+
+def test_where_the_one_who_looks_gives_up_another_looks(clock: Clock) -> None:
+    rig = Rig(known=False)
+    looking, waiting = (iter(rig.layout.reroute(HOME, SET, None, None)) for _ in range(2))
+    next(looking)
+    assert isinstance(next(waiting), Sleep)
+    with pytest.raises(KeyboardInterrupt):
+        looking.throw(KeyboardInterrupt())
+    clock.now += 0.05
+    assert isinstance(waiting.send(None), Inquire)
+    waiting.close()
 
 
 def test_the_layout_is_looked_up_at_most_once_a_second(clock: Clock) -> None:

@@ -231,7 +231,7 @@ class Cluster(Layout):
         for node in nodes:
             if node.suspect and not node.due():
                 continue
-            reply = yield Inquire(node, CLUSTER_SLOTS)
+            reply = yield from self._told(node)
             if isinstance(reply, AccessDenied):
                 denied = reply
             elif self.chart.read(reply, node):
@@ -244,6 +244,14 @@ class Cluster(Layout):
         self.chart.failed()
         if denied is not None and not self.chart.groups:
             raise denied
+
+    def _told(self, node: Node) -> Steps[Reply]:
+        """What *node* says of the layout; a caller who gives up meanwhile leaves the looking to the next."""
+        try:
+            return (yield Inquire(node, CLUSTER_SLOTS))
+        except BaseException:
+            self.chart.failed()
+            raise
 
     def _found_by_another(self) -> Steps[None]:
         """Wait, where nothing is known yet, for the caller who has gone to look."""

@@ -376,16 +376,19 @@ class Layout:
 def back(suspect: Node) -> Steps[bool]:
     """Whether *suspect* answers again; it is asked at most once a second.
 
-    Where it has just let one caller wait in vain, the others wait for what it answers.
+    Where it has just let one caller wait in vain, the others wait for what it answers. Where the caller who
+    asks gives up meanwhile, the next one asks.
     """
+    while suspect.asked and time.monotonic() < suspect.again:
+        yield Sleep(_LOOK_AGAIN)
     first = suspect.again == 0.0
-    if suspect.due():
+    if suspect.suspect and suspect.due():
         suspect.asked = first
         try:
             suspect.suspect = (yield Inquire(suspect, PING)) is None
+        except BaseException:
+            suspect.again = 0.0
+            raise
         finally:
             suspect.asked = False
-    else:
-        while suspect.asked and time.monotonic() < suspect.again:
-            yield Sleep(_LOOK_AGAIN)
     return not suspect.suspect
