@@ -96,6 +96,7 @@ def test_a_server_stays_the_same_node_and_the_list_of_slots_the_same_list() -> N
 def test_all_caches_of_a_process_share_what_is_known_of_a_cluster() -> None:
     assert chart(["a:1", "b:1"]) is chart(("b:1", "a:1", "b:1"))
     assert chart(["a:1"]) is not chart(["b:1"])
+    assert chart(["a:1"], "in haste") is not chart(["a:1"])
 
 
 # Whom to ask

@@ -1,6 +1,6 @@
 """A Valkey Cluster: sixteen thousand slots, and which server holds each today.
 
-What a process knows of a cluster is one `Chart`, whatever the number of caches that use it. It is
+What a process knows of a cluster is one `Chart` for all caches that reach it in the same way. It is
 corrected by every redirection, and looked up anew at most once a second. A primary that is gone is not
 waited for: its replicas are asked, and the one that does not point back has taken over.
 
@@ -36,7 +36,7 @@ _ASKED_FIRST = 3  # servers that are asked for the layout before the seeds: thes
 
 
 class Chart:
-    """What this process knows of one cluster; all its caches share it.
+    """What this process knows of one cluster; all caches that reach it in the same way share it.
 
     *seeds*: "host:port" as the settings have them, asked by these names for as long as the process lives.
     """
@@ -161,15 +161,18 @@ def _addresses(host: str, served: Iterable[Sequence[Any]]) -> list[str]:
     ]
 
 
-_charts: dict[tuple[str, ...], Chart] = {}
+_charts: dict[tuple[tuple[str, ...], str], Chart] = {}
 _lock = threading.Lock()
 
 
-def chart(seeds: Iterable[str]) -> Chart:
-    """The chart of the cluster with these seeds, which all caches of this process share."""
+def chart(seeds: Iterable[str], reached: str = "") -> Chart:
+    """The chart of the cluster with these seeds, shared by all caches of this process that ask alike.
+
+    *reached*: how its servers are reached; what is silent to one time-out may answer within another.
+    """
     named = tuple(sorted(set(seeds)))
     with _lock:
-        return _charts.setdefault(named, Chart(named))
+        return _charts.setdefault((named, reached), Chart(named))
 
 
 def _leave_all_to_parent() -> None:
