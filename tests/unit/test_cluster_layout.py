@@ -25,7 +25,7 @@ from tests.unit.layouts import (
 from vkcache.core import lists, server
 from vkcache.core.plan import Features, Reply, Sleep
 from vkcache.core.routing import SLOTS
-from vkcache.errors import Unreachable
+from vkcache.errors import AccessDenied, Unreachable
 from vkcache.shell.nodes.cluster import Chart, chart
 from vkcache.shell.nodes.layout import ASK_AGAIN, Inquire, Node
 
@@ -117,6 +117,13 @@ def test_where_no_seed_answers_it_is_said_and_the_next_caller_asks_again(clock: 
         assert sorted(way.asked) == ["seed:1? CLUSTER SLOTS", "seed:2? CLUSTER SLOTS"]
         assert "no server tells how the cluster is laid out (asked: seed:1, seed:2)" in str(way.error)
         clock.now += ASK_AGAIN
+
+
+def test_a_seed_that_refuses_the_password_is_there_and_says_so_each_time() -> None:
+    rig = Rig(known=False)
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            follow(rig.layout._look(rig.chart.known()), AccessDenied("no"), AccessDenied("no"))
 
 
 def test_of_a_slot_that_nobody_is_known_to_serve_any_server_is_asked(clock: Clock) -> None:

@@ -240,7 +240,7 @@ class Cluster(Layout):
             elif self.chart.read(reply, node):
                 node.suspect = False
                 return
-            if node in self.chart.seeds:
+            elif node in self.chart.seeds:
                 node.suspected()  # others are asked first from now on
             if time.monotonic() >= end:
                 break
