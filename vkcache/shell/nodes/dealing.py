@@ -13,7 +13,7 @@ import libvalkey
 
 from vkcache.core.plan import ALL, Command, Reply, Spread
 from vkcache.core.replies import Fault, executed
-from vkcache.core.routing import ELSEWHERE, Piece, cut, joined, place, walked, walking
+from vkcache.core.routing import ELSEWHERE, Piece, cut, incomplete, joined, place, walked, walking
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.gathering import Gathering
 from vkcache.shell.nodes.layout import Group, Layout, Node, Request
@@ -179,9 +179,12 @@ class Deal:
             return reply
         if number not in self._walks:
             return joined(command, answers)
-        if isinstance(reply, (Fault, Unreachable)):
+        if isinstance(reply, Fault):
             return reply
-        return walked(reply, self._walks[number], len(self._layout.all_groups()))
+        at, count = self._walks[number], len(self._layout.all_groups())
+        if isinstance(reply, Unreachable):  # the next server may be there
+            return incomplete(command, [([], reply)], walked([b"0", []], at, count))
+        return walked(reply, at, count)
 
 
 def dealt(layout: Layout, commands: Sequence[Command[Any]], *, together: bool) -> Dealt:
