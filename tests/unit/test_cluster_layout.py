@@ -93,6 +93,18 @@ def test_a_server_stays_the_same_node_and_the_list_of_slots_the_same_list() -> N
     assert rig.layout.groups is slots is rig.chart.slots
 
 
+def test_a_replica_that_goes_to_another_primary_does_not_change_the_order_of_walks() -> None:
+    known = Chart(["seed:1"])
+    for reply in (
+        [[0, 9, [b"h", 1], [b"h", 3]], [10, 19, [b"h", 2]]],
+        [[0, 8, [b"h", 2], [b"h", 3]], [9, 9, [b"h", 1]], [10, 19, [b"h", 2], [b"h", 3]]],
+    ):
+        assert known.read(reply, known.seeds[0])
+        assert [group.primary.address for group in known.groups] == ["h:1", "h:2"]
+    assert known.read([[0, 8, [b"h", 3]], [9, 9, [b"h", 1]]], known.seeds[0])
+    assert [group.primary.address for group in known.groups] == ["h:1", "h:3"]
+
+
 def test_all_caches_of_a_process_share_what_is_known_of_a_cluster() -> None:
     assert chart(["a:1", "b:1"]) is chart(("b:1", "a:1", "b:1"))
     assert chart(["a:1"]) is not chart(["b:1"])

@@ -69,10 +69,9 @@ class Chart:
         ranks: dict[Group, int] = {}
         for group in dict.fromkeys(groups):
             members = [node.address for node in (group.primary, *group.replicas)]
-            known = [self._ranks[address] for address in members if address in self._ranks]
-            ranks[group] = min(known, default=len(self._ranks))
-            for address in members:
-                self._ranks.setdefault(address, ranks[group])
+            known = (self._ranks[address] for address in members if address in self._ranks)
+            ranks[group] = next(known, len(self._ranks))
+            self._ranks.update(dict.fromkeys(members, ranks[group]))  # a replica may have come from elsewhere
         return tuple(sorted(ranks, key=ranks.__getitem__))
 
     def known(self) -> list[Node]:
