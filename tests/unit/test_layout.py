@@ -304,6 +304,16 @@ def test_where_the_one_who_asks_gives_up_another_asks() -> None:
     assert chosen.value.value is rig.p
 
 
+def test_a_refusal_does_not_hide_that_an_attempt_before_may_have_been_carried_out() -> None:
+    course = Course(0, SET, 2000.0)
+    refusal = said("READONLY")
+    assert course.refused(refusal) is refusal
+    course.failed(Node("a"), broken("a"))
+    with pytest.raises(Unreachable, match="a: broke") as raised:
+        course.refused(said("READONLY"))
+    assert raised.value.maybe_executed
+
+
 def test_a_caller_who_got_no_connection_says_nothing_of_the_server() -> None:
     rig = Rig("primary")
     way = follow(rig.layout.reroute(0, GET, rig.p, AllBusy("all are busy")))

@@ -321,13 +321,13 @@ class Layout:
                 if fault is None and request.keyed:
                     self.answered(place, node)
                 if fault is None or course.late():
-                    return outcome
+                    return outcome if fault is None else course.refused(outcome)
                 course.redirected += 1
                 if course.redirected > _REDIRECTED_OFTEN:
                     yield Sleep(0.01)
                 found = yield from self.elsewhere(course, node, fault)
                 if found is None:
-                    return outcome
+                    return course.refused(outcome)
                 node, asking = found
             try:
                 outcome = yield Ask(node, request, asking)
