@@ -189,6 +189,16 @@ async def test_what_all_can_do_is_what_those_can_that_answer() -> None:
 
 
 @in_made_time
+async def test_a_primary_that_was_suspected_is_asked_again_what_it_can_do() -> None:
+    rig = Rig()
+    for group in rig.nodes.layout.all_groups():
+        group.primary.doubted()
+    for name in "abc":
+        rig[name].answers(b"PONG")
+    assert await rig.nodes.features() == Features("valkey", (9, 1, 0))
+
+
+@in_made_time
 async def test_where_one_is_gone_the_others_answer_and_what_is_missing_is_told() -> None:
     rig = Rig()
     rig["b"].dies()

@@ -25,11 +25,11 @@ from tests.unit.layouts import (
     stopped,
 )
 from vkcache.core import lists, server
-from vkcache.core.plan import Features, Reply
+from vkcache.core.plan import Features, Reply, Sleep
 from vkcache.core.routing import SLOTS
-from vkcache.errors import Unreachable
+from vkcache.errors import AccessDenied, Unreachable
 from vkcache.shell.nodes.cluster import Chart, chart
-from vkcache.shell.nodes.layout import ASK_AGAIN, Node
+from vkcache.shell.nodes.layout import ASK_AGAIN, Inquire, Node
 
 
 @pytest.fixture(autouse=True)
@@ -132,9 +132,22 @@ def test_a_server_stays_the_same_node_and_the_list_of_slots_the_same_list() -> N
     assert rig.layout.groups is slots is rig.chart.slots
 
 
+def test_a_replica_that_goes_to_another_primary_does_not_change_the_order_of_walks() -> None:
+    known = Chart(["seed:1"])
+    for reply in (
+        [[0, 9, [b"h", 1], [b"h", 3]], [10, 19, [b"h", 2]]],
+        [[0, 8, [b"h", 2], [b"h", 3]], [9, 9, [b"h", 1]], [10, 19, [b"h", 2], [b"h", 3]]],
+    ):
+        assert known.read(reply, known.seeds[0])
+        assert [group.primary.address for group in known.groups] == ["h:1", "h:2"]
+    assert known.read([[0, 8, [b"h", 3]], [9, 9, [b"h", 1]]], known.seeds[0])
+    assert [group.primary.address for group in known.groups] == ["h:1", "h:3"]
+
+
 def test_all_caches_of_a_process_share_what_is_known_of_a_cluster() -> None:
     assert chart(["a:1", "b:1"]) is chart(("b:1", "a:1", "b:1"))
     assert chart(["a:1"]) is not chart(["b:1"])
+    assert chart(["a:1"], "in haste") is not chart(["a:1"])
 
 
 # Whom to ask
@@ -155,6 +168,13 @@ def test_where_no_seed_answers_it_is_said_and_the_next_caller_asks_again(clock: 
         assert sorted(way.asked) == ["seed:1? CLUSTER SLOTS", "seed:2? CLUSTER SLOTS"]
         assert "no server tells how the cluster is laid out (asked: seed:1, seed:2)" in str(way.error)
         clock.now += ASK_AGAIN
+
+
+def test_a_seed_that_refuses_the_password_is_there_and_says_so_each_time() -> None:
+    rig = Rig(known=False)
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            follow(rig.layout._look(rig.chart.known()), AccessDenied("no"), AccessDenied("no"))
 
 
 def test_of_a_slot_that_nobody_is_known_to_serve_any_server_is_asked(clock: Clock) -> None:
@@ -195,6 +215,18 @@ def test_who_comes_while_another_looks_waits_for_what_that_one_finds(clock: Cloc
     clock.now += 1.0
     with pytest.raises(StopIteration):
         next(in_vain)
+
+
+def test_where_the_one_who_looks_gives_up_another_looks(clock: Clock) -> None:
+    rig = Rig(known=False)
+    looking, waiting = (iter(rig.layout.reroute(HOME, SET, None, None)) for _ in range(2))
+    next(looking)
+    assert isinstance(next(waiting), Sleep)
+    with pytest.raises(KeyboardInterrupt):
+        looking.throw(KeyboardInterrupt())
+    clock.now += 0.05
+    assert isinstance(waiting.send(None), Inquire)
+    waiting.close()
 
 
 def test_the_layout_is_looked_up_at_most_once_a_second(clock: Clock) -> None:

@@ -38,6 +38,11 @@ def test_keys_of_one_place_are_one_mget_and_others_a_get_each() -> None:
     assert not any(load.reads for load in fresh.loads)
 
 
+def test_servers_have_their_turn_in_one_order_whatever_that_of_the_keys() -> None:
+    _, deal = gathering(b"2c", b"1b", b"0a")
+    assert [load.place for load in deal.loads] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("length", [1, 9, 10, 511, 512, 513, 70_000])
 def test_a_key_of_any_length_is_packed_as_the_client_library_does(length: int) -> None:
     keys = [b"0".ljust(length, b"\r"), b"3".ljust(length, b"\n")]

@@ -22,11 +22,12 @@ from tests.unit.layouts import (
     refused,
     said,
     stopped,
+    told,
 )
 from tests.unit.layouts import (
     Replicated as Rig,
 )
-from vkcache.core.plan import NO_KEYS, Command, Features, Verb
+from vkcache.core.plan import NO_KEYS, Command, Features, Sleep, Verb
 from vkcache.core.rings import by_location
 from vkcache.core.routing import misplaced
 from vkcache.core.scripts import EVALSHA
@@ -288,6 +289,30 @@ def test_one_that_does_not_answer_makes_nobody_else_wait(clock: Clock) -> None:
     assert not way.error.maybe_executed
     clock.now += ASK_AGAIN
     assert follow(rig.layout.reroute(0, SET, None, None), b"PONG", [b"OK"]).result == [b"OK"]
+
+
+def test_where_the_one_who_asks_gives_up_another_asks() -> None:
+    rig = Rig()
+    rig.p.doubted()
+    asking, waiting = (iter(rig.layout.chosen(0, reads=False)) for _ in range(2))
+    next(asking)
+    assert isinstance(next(waiting), Sleep)
+    with pytest.raises(KeyboardInterrupt):
+        asking.throw(KeyboardInterrupt())
+    assert told(waiting.send(None)) == "p? PING"
+    with pytest.raises(StopIteration) as chosen:
+        waiting.send(b"PONG")
+    assert chosen.value.value is rig.p
+
+
+def test_a_refusal_does_not_hide_that_an_attempt_before_may_have_been_carried_out() -> None:
+    course = Course(0, SET, 2000.0)
+    refusal = said("READONLY")
+    assert course.refused(refusal) is refusal
+    course.failed(Node("a"), broken("a"))
+    with pytest.raises(Unreachable, match="a: broke") as raised:
+        course.refused(said("READONLY"))
+    assert raised.value.maybe_executed
 
 
 def test_a_caller_who_got_no_connection_says_nothing_of_the_server() -> None:

@@ -24,6 +24,7 @@ from vkcache.shell.nodes.several import Several
 from vkcache.shell.nodes.single import Single
 from vkcache.shell.nodes.static import replicated
 from vkcache.shell.options import settings
+from vkcache.shell.wire.pool import AllBusy
 
 KEYS = (b"0a", b"1b", b"2c", b"3d")
 MGET = made(strings.MGET_SPREAD, *KEYS)
@@ -194,6 +195,25 @@ def test_what_all_can_do_is_what_the_least_of_them_can() -> None:
         rig[name].dies()
     with pytest.raises(Unreachable, match="a: refused"):
         rig.nodes.features()
+
+
+def test_a_primary_that_was_suspected_is_asked_again_what_it_can_do() -> None:
+    rig = replicas()
+    rig.layout.all_groups()[0].primary.suspected()
+    with pytest.raises(Unreachable, match="p: did not answer a moment ago"):
+        rig.nodes.features()
+    rig.layout.all_groups()[0].primary.again = 0.0  # a second has passed
+    rig["p"].answer = lambda _payload, _count: [b"PONG"]
+    assert rig.nodes.features() == Features("valkey", (9, 1, 0))
+    assert rig.briefly == ["p"]
+
+
+def test_to_find_no_connection_free_says_nothing_of_what_a_server_can_do() -> None:
+    rig = replicas()
+    rig["p"].down = AllBusy("all are busy")
+    with pytest.raises(AllBusy):
+        rig.nodes.features()
+    assert rig.layout.choose(0, reads=False) is not None
 
 
 # Who is gone

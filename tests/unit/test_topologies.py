@@ -248,6 +248,16 @@ def test_all_caches_share_what_is_known_of_a_cluster_and_of_a_service() -> None:
     assert isinstance(one, Watched)
     assert isinstance(two, Watched)
     assert one.service is two.service
+    for other in ({"socket_timeout": 0.1}, {"password": "p"}):  # who is silent to one may answer another
+        third, _ = lay_out(settings([A, "valkey://b:7002"], {**options, **other}))
+        assert isinstance(third, Cluster)
+        assert third.chart is not first.chart
+        three, _ = lay_out(settings("valkey://main%2Done/1", {"sentinels": SENTINELS, **other}))
+        assert isinstance(three, Watched)
+        assert three.service is not one.service
+    encrypted, _ = lay_out(settings([A.replace("valkey:", "valkeys:"), "valkeys://b:7002"], options))
+    assert isinstance(encrypted, Cluster)
+    assert encrypted.chart is not first.chart
     assert (one.service.name, one.service.sentinels, one.read_from) == (
         "main-one",
         (("s", 26379),),

@@ -140,7 +140,8 @@ def incomplete(
     """*whole*, which is the reply to *command* but for the keys with the numbers that are *lost*."""
     keys = command.keys
     missing = tuple(as_wire(keys[number]) for numbers, _ in lost for number in numbers if keys)
-    of = f"{len(missing)} of {len(keys)} keys" if keys else f"{len(lost)} nodes"
+    nodes = "1 node" if len(lost) == 1 else f"{len(lost)} nodes"
+    of = f"{len(missing)} of {len(keys)} keys" if keys else nodes
     problem = Incomplete(f"{command.verb.name.decode()}: {of}: {lost[0][1]}", reply=whole, missing=missing)
     problem.maybe_executed = any(error.maybe_executed for _, error in lost)
     problem.__cause__ = lost[0][1]

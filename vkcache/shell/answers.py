@@ -73,7 +73,8 @@ class Answers:
         """
         part = command.verb.empty if command.verb.spread is Spread.ALL_OK else error.reply
         partial = self._read(command, part)
-        if self._ignore or (command.verb.readonly and not self._strict):
+        walk = command.verb.spread is Spread.WALK  # to go on is the caller's decision
+        if self._ignore or (command.verb.readonly and not self._strict and not walk):
             log.warning("Missing: %s", error)
             return partial
         error.partial = partial

@@ -16,7 +16,7 @@ from vkcache.core.routing import ELSEWHERE, common_place, place
 from vkcache.errors import AccessDenied, CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.asingle import AsyncSingle
 from vkcache.shell.nodes.dealing import dealt
-from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request
+from vkcache.shell.nodes.layout import Aside, Ask, Group, Inquire, Layout, Node, Outcome, Request
 from vkcache.shell.nodes.loads import Astray, Dealt, Load, oldest
 from vkcache.shell.nodes.several import only
 from vkcache.shell.run import run_async
@@ -95,12 +95,13 @@ class AsyncSeveral:
         known = await self.run(self.layout.features())
         if known is not None:
             return known
-        return oldest([await self._features(group.primary) for group in self.layout.all_groups()])
+        return oldest([await self._features(group) for group in self.layout.all_groups()])
 
-    async def _features(self, node: Node) -> Features | Unreachable:
-        if node.suspect:
-            return Unreachable(f"{node.address}: did not answer a moment ago")
+    async def _features(self, group: Group) -> Features | Unreachable:
+        node = group.primary
         try:
+            if node.suspect:  # it may be back
+                node = await self.run(self.layout.chosen(group.home, reads=False))
             return await self.leaf(node).features()
         except Unreachable as error:
             if isinstance(error, TimedOut):

@@ -1,6 +1,6 @@
 """A Valkey Cluster: sixteen thousand slots, and which server holds each today.
 
-What a process knows of a cluster is one `Chart`, whatever the number of caches that use it. It is
+What a process knows of a cluster is one `Chart` for all caches that reach it in the same way. It is
 corrected by every redirection, and looked up anew at most once a second. A primary that is gone is not
 waited for: its replicas are asked, and the one that does not point back has taken over.
 
@@ -37,7 +37,7 @@ _ASKED_FIRST = 3  # servers that are asked for the layout before the seeds: thes
 
 
 class Chart:
-    """What this process knows of one cluster; all its caches share it.
+    """What this process knows of one cluster; all caches that reach it in the same way share it.
 
     *seeds*: "host:port" as the settings have them, asked by these names for as long as the process lives.
     """
@@ -70,10 +70,9 @@ class Chart:
         ranks: dict[Group, int] = {}
         for group in dict.fromkeys(groups):
             members = [node.address for node in (group.primary, *group.replicas)]
-            known = [self._ranks[address] for address in members if address in self._ranks]
-            ranks[group] = min(known, default=len(self._ranks))
-            for address in members:
-                self._ranks.setdefault(address, ranks[group])
+            known = (self._ranks[address] for address in members if address in self._ranks)
+            ranks[group] = next(known, len(self._ranks))
+            self._ranks.update(dict.fromkeys(members, ranks[group]))  # a replica may have come from elsewhere
         return tuple(sorted(ranks, key=ranks.__getitem__))
 
     def known(self) -> list[Node]:
@@ -176,15 +175,18 @@ def _address(host: str, served: Sequence[Any]) -> str | None:
     return f"{name}:{port}" if reachable(name, port) else None
 
 
-_charts: dict[tuple[str, ...], Chart] = {}
+_charts: dict[tuple[tuple[str, ...], str], Chart] = {}
 _lock = threading.Lock()
 
 
-def chart(seeds: Iterable[str]) -> Chart:
-    """The chart of the cluster with these seeds, which all caches of this process share."""
+def chart(seeds: Iterable[str], reached: str = "") -> Chart:
+    """The chart of the cluster with these seeds, shared by all caches of this process that ask alike.
+
+    *reached*: how its servers are reached; what is silent to one time-out may answer within another.
+    """
     named = tuple(sorted(set(seeds)))
     with _lock:
-        return _charts.setdefault(named, Chart(named))
+        return _charts.setdefault((named, reached), Chart(named))
 
 
 def _leave_all_to_parent() -> None:
@@ -246,19 +248,27 @@ class Cluster(Layout):
         for node in nodes:
             if node.suspect and not node.due():
                 continue
-            reply = yield Inquire(node, CLUSTER_SLOTS)
+            reply = yield from self._told(node)
             if isinstance(reply, AccessDenied):
                 denied = reply
             elif self.chart.read(reply, node):
                 node.suspect = False
                 return
-            if node in self.chart.seeds:
+            elif node in self.chart.seeds:
                 node.suspected()  # others are asked first from now on
             if time.monotonic() >= end:
                 break
         self.chart.failed()
         if denied is not None and not self.chart.groups:
             raise denied
+
+    def _told(self, node: Node) -> Steps[Reply]:
+        """What *node* says of the layout; a caller who gives up meanwhile leaves the looking to the next."""
+        try:
+            return (yield Inquire(node, CLUSTER_SLOTS))
+        except BaseException:
+            self.chart.failed()
+            raise
 
     def _found_by_another(self) -> Steps[None]:
         """Wait, where nothing is known yet, for the caller who has gone to look."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define
 
+from vkcache.core.plan import Reply
 from vkcache.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ class Course:
         self._first = self._first or error
         if (self._maybe_executed and not self.request.repeatable) or (self.late() and len(self.tried) > 1):
             raise self.error(error)
+
+    def refused(self, replies: list[Reply]) -> list[Reply]:
+        """*replies*, which refuse the request.
+
+        :raises Unreachable: it may have been carried out before that, which is what the caller is to know.
+        """
+        if self._first is not None and self._maybe_executed:
+            raise self.error(self._first)
+        return replies
 
     def error(self, error: Unreachable) -> Unreachable:
         """What to tell the caller: the first that went wrong."""

@@ -13,11 +13,21 @@ import libvalkey
 
 from vkcache.core.plan import ALL, Command, Reply, Spread
 from vkcache.core.replies import Fault, executed
-from vkcache.core.routing import ELSEWHERE, Piece, cut, joined, misplaced, place, walked, walking
+from vkcache.core.routing import (
+    ELSEWHERE,
+    Piece,
+    cut,
+    incomplete,
+    joined,
+    misplaced,
+    place,
+    walked,
+    walking,
+)
 from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.gathering import Gathering
 from vkcache.shell.nodes.layout import Group, Layout, Node, Request
-from vkcache.shell.nodes.loads import Astray, Dealt, Load
+from vkcache.shell.nodes.loads import Astray, Dealt, Load, turn
 from vkcache.shell.nodes.requests import EXEC, MULTI, packed
 
 _Part: TypeAlias = tuple[int, Piece]
@@ -54,7 +64,9 @@ class Deal:
 
     @property
     def loads(self) -> list[Load]:
-        return [] if self.unknown is not False else [*self._loads.values()]
+        if self.unknown is not False:
+            return []
+        return [self._loads[group] for group in sorted(self._loads, key=turn)]
 
     def _pieces(self, number: int, command: Command[Any]) -> Iterable[Piece]:
         spread, locate = command.verb.spread, self._layout.locate
@@ -177,9 +189,12 @@ class Deal:
             return reply
         if number not in self._walks:
             return joined(command, answers)
-        if isinstance(reply, (Fault, Unreachable)):
+        if isinstance(reply, Fault):
             return reply
-        return walked(reply, self._walks[number], len(self._layout.all_groups()))
+        at, count = self._walks[number], len(self._layout.all_groups())
+        if isinstance(reply, Unreachable):  # the next server may be there
+            return incomplete(command, [([], reply)], walked([b"0", []], at, count))
+        return walked(reply, at, count)
 
 
 def dealt(layout: Layout, commands: Sequence[Command[Any]], *, together: bool) -> Dealt:

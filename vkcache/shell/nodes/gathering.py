@@ -22,7 +22,7 @@ from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, as_wire, incomplete
 from vkcache.errors import Unreachable
 from vkcache.shell.nodes.layout import Group, Layout, Node, Request
-from vkcache.shell.nodes.loads import Astray, Load
+from vkcache.shell.nodes.loads import Astray, Load, turn
 
 _LENGTHS = 512
 
@@ -77,8 +77,10 @@ class Gathering:
     @property
     def loads(self) -> Iterator[Load]:
         """Made one by one: a server has its share to do already while that of the next is written."""
-        verb = self._command.verb
-        for group, keys in self._wanted.items() if self.unknown is False else ():
+        verb, wanted = self._command.verb, self._wanted
+        groups = [] if self.unknown is not False else [group for group in wanted if group is not None]
+        for group in sorted(groups, key=turn):
+            keys = wanted[group]
             together = len(keys) == 1 or self._layout.combinable(keys)
             payload = (
                 libvalkey.pack_command((verb.name, *keys)) if together else _packed_each(self._single, keys)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Of: TypeAlias = "Callable[[Node], Settings]"
 """The settings of one server."""
 
+_OF_NO_MATTER = ("db", "client_name")  # of what a connection is opened with, to whether it can be
 _BRIEF = 0.25  # of a time-out is what a short question may take; of a second, where there is none
 
 
@@ -46,7 +47,8 @@ def lay_out(settings: Settings) -> tuple[Layout, Of]:
 def _cluster(settings: Settings) -> tuple[Layout, Of]:
     from vkcache.shell.nodes import cluster
 
-    chart = cluster.chart(urls.address(seed.url) for seed in settings.nodes or (settings,))
+    seeds = [urls.address(seed.url) for seed in settings.nodes or (settings,)]
+    chart = cluster.chart(seeds, _reached(settings))
     reads = (settings.read_from or "primary", settings.own_reads_for, settings.socket_timeout)
     return cluster.Cluster.over(chart, *reads), lambda node: at(settings, node)
 
@@ -58,9 +60,15 @@ def _sentinel(settings: Settings) -> tuple[Layout, Of]:
     options = {"socket_timeout": seconds, "socket_connect_timeout": seconds, **settings.sentinel_kwargs}
     options["decode_responses"] = False  # what sentinels say is decoded here
     name = unquote(urls.host(settings.url))
-    service = sentinel.service(name, settings.sentinels, options)
+    service = sentinel.service(name, settings.sentinels, options, _reached(settings))
     reads = (settings.read_from or "primary", settings.own_reads_for, settings.socket_timeout)
     return sentinel.Watched.over(service, *reads), lambda node: at(settings, node)
+
+
+def _reached(settings: Settings) -> str:
+    """What decides whether servers answer: caches for which it differs judge them each for itself."""
+    how = {name: told for name, told in settings.dialling().items() if name not in _OF_NO_MATTER}
+    return repr((urls.split(settings.url)[0] in urls.ENCRYPTED, sorted(how.items())))
 
 
 def at(settings: Settings, node: Node) -> Settings:

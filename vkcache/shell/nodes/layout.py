@@ -328,13 +328,13 @@ class Layout:
                 if fault is None and request.keyed:
                     self.answered(place, node)
                 if fault is None or course.late():
-                    return outcome
+                    return outcome if fault is None else course.refused(outcome)
                 course.redirected += 1
                 if course.redirected > _REDIRECTED_OFTEN:
                     yield Sleep(0.01)
                 found = yield from self.elsewhere(course, node, fault)
                 if found is None:
-                    return outcome
+                    return course.refused(outcome)
                 node, asking = found
             try:
                 outcome = yield Ask(node, request, asking)
@@ -383,16 +383,19 @@ class Layout:
 def back(suspect: Node) -> Steps[bool]:
     """Whether *suspect* answers again; it is asked at most once a second.
 
-    Where it has just let one caller wait in vain, the others wait for what it answers.
+    Where it has just let one caller wait in vain, the others wait for what it answers. Where the caller who
+    asks gives up meanwhile, the next one asks.
     """
+    while suspect.asked and time.monotonic() < suspect.again:
+        yield Sleep(_LOOK_AGAIN)
     first = suspect.again == 0.0
-    if suspect.due():
+    if suspect.suspect and suspect.due():
         suspect.asked = first
         try:
             suspect.suspect = (yield Inquire(suspect, PING)) is None
+        except BaseException:
+            suspect.again = 0.0
+            raise
         finally:
             suspect.asked = False
-    else:
-        while suspect.asked and time.monotonic() < suspect.again:
-            yield Sleep(_LOOK_AGAIN)
     return not suspect.suspect

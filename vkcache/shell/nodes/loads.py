@@ -12,7 +12,7 @@ from attrs import define, field
 
 from vkcache.core.plan import Features, Reply
 from vkcache.errors import Unreachable
-from vkcache.shell.nodes.layout import Node, Request
+from vkcache.shell.nodes.layout import Group, Node, Request
 
 Unit: TypeAlias = list[Any]
 """What is carried out or refused as one; whoever dealt it out knows what stands in it."""
@@ -71,6 +71,15 @@ class Dealt(Protocol):
         :raises Unreachable: none has one.
         """
         ...
+
+
+def turn(group: Group) -> str:
+    """By what the loads of a call are ordered.
+
+    Each holds a connection until all are sent. Were the order that of the keys, two callers could each wait
+    for the connection that the other one holds.
+    """
+    return group.primary.address
 
 
 def oldest(answers: Sequence[Features | Unreachable]) -> Features:

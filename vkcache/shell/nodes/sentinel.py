@@ -1,6 +1,6 @@
 """A primary and its replicas, of whom sentinels say which is which (https://valkey.io/topics/sentinel).
 
-What a process knows of a service is one `Service`, whatever the number of caches that use it. A thread
+What a process knows of a service is one `Service` for all caches that reach it in the same way. A thread
 for each sentinel listens to what it announces, so that a new primary is known as soon as it is one.
 
 What may enter: what is true of services that sentinels watch.
@@ -185,16 +185,19 @@ _services: dict[Any, Service] = {}
 _lock = threading.Lock()
 
 
-def service(name: str, sentinels: Sequence[Address], options: Mapping[str, Any]) -> Service:
-    """The service *name* of these *sentinels*, which all caches of this process share.
+def service(
+    name: str, sentinels: Sequence[Address], options: Mapping[str, Any], reached: str = ""
+) -> Service:
+    """The service *name* of these *sentinels*, shared by all caches of this process that ask alike.
 
-    *options*: how valkey-py's client reaches a sentinel.
+    *options*: how valkey-py's client reaches a sentinel. *reached*: how the servers are reached; what is
+    silent to one time-out may answer within another.
     """
     options = {**options, "decode_responses": False, "protocol": 2}
     if options.get("ssl"):
         unasked = options.get("ssl_cert_reqs", "required") in ("none", None, 0)
         options.setdefault("ssl_check_hostname", not unasked)
-    key = (name, tuple(sorted(sentinels)), repr(sorted(options.items())))
+    key = (name, tuple(sorted(sentinels)), repr(sorted(options.items())), reached)
     with _lock:
         if key not in _services:
             _services[key] = Service(name, sentinels, options)

@@ -15,10 +15,11 @@ from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, common_place, place
 from vkcache.errors import AccessDenied, CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.dealing import dealt
-from vkcache.shell.nodes.layout import Aside, Ask, Inquire, Layout, Node, Outcome, Request
+from vkcache.shell.nodes.layout import Aside, Ask, Group, Inquire, Layout, Node, Outcome, Request
 from vkcache.shell.nodes.loads import Astray, Dealt, Load, oldest
 from vkcache.shell.nodes.single import Exchange, Single
 from vkcache.shell.run import run
+from vkcache.shell.wire.pool import AllBusy
 
 if TYPE_CHECKING:
     from vkcache.shell.nodes.laying import Of
@@ -92,15 +93,16 @@ class Several:
 
     def features(self) -> Features:
         known = self.run(self.layout.features())
-        return known or oldest([self._features(group.primary) for group in self.layout.all_groups()])
+        return known or oldest([self._features(group) for group in self.layout.all_groups()])
 
-    def _features(self, node: Node) -> Features | Unreachable:
-        if node.suspect:
-            return Unreachable(f"{node.address}: did not answer a moment ago")
+    def _features(self, group: Group) -> Features | Unreachable:
+        node = group.primary
         try:
+            if node.suspect:  # it may be back
+                node = self.run(self.layout.chosen(group.home, reads=False))
             return self.leaf(node).features()
         except Unreachable as error:
-            if isinstance(error, TimedOut):
+            if isinstance(error, TimedOut) and not isinstance(error, AllBusy):
                 node.suspected()
             return error
 
