@@ -7,7 +7,7 @@ kinds; what becomes of a call over several, in `dealing`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
@@ -16,45 +16,20 @@ from vkcache.core.routing import ELSEWHERE, common_place, place
 from vkcache.errors import AccessDenied, CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.asingle import AsyncSingle
 from vkcache.shell.nodes.dealing import dealt
-from vkcache.shell.nodes.layout import Aside, Ask, Group, Inquire, Layout, Node, Outcome, Request
+from vkcache.shell.nodes.layout import Aside, Ask, Group, Inquire, Outcome, Request
+from vkcache.shell.nodes.leaves import Leaves
 from vkcache.shell.nodes.loads import Astray, Dealt, Load, oldest
 from vkcache.shell.nodes.several import only
 from vkcache.shell.run import run_async
 
 if TYPE_CHECKING:
-    from vkcache.shell.nodes.laying import Of
     from vkcache.shell.options import Settings
 
 T = TypeVar("T")
 
 
-class AsyncSeveral:
-    """The servers of *layout*. *make* makes the connections to one, *brief* those of one short
-    question; *of* answers its settings."""
-
-    def __init__(
-        self,
-        layout: Layout,
-        make: Callable[[Node], AsyncSingle],
-        brief: Callable[[Node], AsyncSingle],
-        of: Of | None = None,
-    ) -> None:
-        self.layout = layout
-        self._make = make
-        self._brief = brief
-        self._of = of
-        self._leaves: dict[Node, AsyncSingle] = {}
-        layout.tell(self)
-
-    def leaf(self, node: Node) -> AsyncSingle:
-        """The connections to *node*."""
-        known = self._leaves.get(node)
-        if known is None:
-            known = self._leaves.setdefault(node, self._make(node))
-            for other in self.layout.gone(tuple(self._leaves)):
-                if other is not node:  # who talks to it ends in peace; then its connections close
-                    self._leaves.pop(other, None)
-        return known
+class AsyncSeveral(Leaves[AsyncSingle]):
+    """The servers of a layout, for tasks."""
 
     async def ask(self, command: Command[Any]) -> Reply:
         verb, layout = command.verb, self.layout
@@ -112,11 +87,6 @@ class AsyncSeveral:
         self.layout.closed(self)
         await asyncio.gather(*(leaf.aclose() for leaf in tuple(self._leaves.values())))
 
-    def close(self) -> None:
-        for leaf in tuple(self._leaves.values()):
-            leaf.close()
-        self.layout.closed(self)
-
     async def server(self, key: bytes | None, *, write: bool) -> Settings:
         """The settings of the server that holds *key*, for somebody who talks to it past this package.
 
@@ -126,14 +96,7 @@ class AsyncSeveral:
         node = await self.run(self.layout.chosen(place, reads=not write))
         if node.reading:  # another client would have to say so on each of its connections
             node = await self.run(self.layout.chosen(place, reads=False))
-        assert self._of is not None
-        return self._of(node)
-
-    def leave(self, node: Node) -> None:
-        """Close the connections to *node*, which is not what it was."""
-        leaf = self._leaves.get(node)
-        if leaf is not None:
-            leaf.close()
+        return self._settings(node)
 
     async def run(self, plan: Plan[T]) -> T:
         """The result of a layout's own steps."""

@@ -7,7 +7,7 @@ kinds; what becomes of a call over several, in `dealing`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
@@ -15,46 +15,21 @@ from vkcache.core.replies import Fault
 from vkcache.core.routing import ELSEWHERE, common_place, place
 from vkcache.errors import AccessDenied, CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.dealing import dealt
-from vkcache.shell.nodes.layout import Aside, Ask, Group, Inquire, Layout, Node, Outcome, Request
+from vkcache.shell.nodes.layout import Aside, Ask, Group, Inquire, Node, Outcome, Request
+from vkcache.shell.nodes.leaves import Leaves
 from vkcache.shell.nodes.loads import Astray, Dealt, Load, oldest
 from vkcache.shell.nodes.single import Exchange, Single
 from vkcache.shell.run import run
 from vkcache.shell.wire.pool import AllBusy
 
 if TYPE_CHECKING:
-    from vkcache.shell.nodes.laying import Of
     from vkcache.shell.options import Settings
 
 T = TypeVar("T")
 
 
-class Several:
-    """The servers of *layout*. *make* makes the connections to one, *brief* those of one short
-    question; *of* answers its settings."""
-
-    def __init__(
-        self,
-        layout: Layout,
-        make: Callable[[Node], Single],
-        brief: Callable[[Node], Single],
-        of: Of | None = None,
-    ) -> None:
-        self.layout = layout
-        self._make = make
-        self._brief = brief
-        self._of = of
-        self._leaves: dict[Node, Single] = {}
-        layout.tell(self)
-
-    def leaf(self, node: Node) -> Single:
-        """The connections to *node*."""
-        known = self._leaves.get(node)
-        if known is None:
-            known = self._leaves.setdefault(node, self._make(node))
-            for other in self.layout.gone(tuple(self._leaves)):
-                if other is not node:  # who talks to it ends in peace; then its connections close
-                    self._leaves.pop(other, None)
-        return known
+class Several(Leaves[Single]):
+    """The servers of a layout, for threads."""
 
     def ask(self, command: Command[Any]) -> Reply:
         verb, layout = command.verb, self.layout
@@ -106,11 +81,6 @@ class Several:
                 node.suspected()
             return error
 
-    def close(self) -> None:
-        for leaf in tuple(self._leaves.values()):
-            leaf.close()
-        self.layout.closed(self)
-
     def server(self, key: bytes | None, *, write: bool) -> Settings:
         """The settings of the server that holds *key*, for somebody who talks to it past this package.
 
@@ -120,14 +90,7 @@ class Several:
         node = self.run(self.layout.chosen(place, reads=not write))
         if node.reading:  # another client would have to say so on each of its connections
             node = self.run(self.layout.chosen(place, reads=False))
-        assert self._of is not None
-        return self._of(node)
-
-    def leave(self, node: Node) -> None:
-        """Close the connections to *node*, which is not what it was."""
-        leaf = self._leaves.get(node)
-        if leaf is not None:
-            leaf.close()
+        return self._settings(node)
 
     def run(self, plan: Plan[T]) -> T:
         """The result of a layout's own steps."""
