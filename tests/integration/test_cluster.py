@@ -40,7 +40,7 @@ def whole() -> Iterator[Clustered]:
 @pytest.fixture
 def cluster(whole: Clustered, monkeypatch: pytest.MonkeyPatch) -> Clustered:
     """A cluster that holds nothing, and of which this process knows nothing."""
-    monkeypatch.setattr(charts, "_charts", {})
+    monkeypatch.setattr(charts._charts, "known", {})
     whole.flush()
     for server in whole.servers:
         server.execute("CONFIG", "RESETSTAT")

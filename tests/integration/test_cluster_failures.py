@@ -45,7 +45,7 @@ def whole() -> Iterator[Clustered]:
 @pytest.fixture
 def cluster(whole: Clustered, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clustered]:
     """A cluster that is well and holds nothing, and of which this process knows nothing."""
-    monkeypatch.setattr(charts, "_charts", {})
+    monkeypatch.setattr(charts._charts, "known", {})
     for server in whole.servers:
         server.execute("CONFIG", "RESETSTAT")
     yield whole
@@ -187,7 +187,7 @@ def test_a_replica_is_not_taken_for_a_primary_that_was_silent_for_a_while(cluste
             assert failing(client)
             with suppress(CacheError):
                 client.keys()  # a replica answers that as well as a primary
-        (known,) = charts._charts.values()
+        (known,) = charts._charts.known.values()
         assert f"{HOST}:{primary.port}" in [group.primary.address for group in known.groups]
         primary.thaw()
         await_that(lambda: not failing(client), "errors have ended", 3)

@@ -9,7 +9,6 @@ What may enter: what is true of clusters. https://valkey.io/topics/cluster-spec
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -25,11 +24,11 @@ from vkcache.core.replies import Fault
 from vkcache.core.routing import SLOTS, reachable, redirect, slot, slots
 from vkcache.errors import AccessDenied, TimedOut, Unreachable
 from vkcache.shell.nodes.course import Course
-from vkcache.shell.nodes.layout import ASK_AGAIN, Group, Inquire, Layout, Node, ReadFrom, back
+from vkcache.shell.nodes.layout import ASK_AGAIN, LOOK_AGAIN, Group, Inquire, Layout, Node, ReadFrom, back
+from vkcache.shell.nodes.shared import Shared
 
 CLUSTER_SLOTS = Command(Verb(b"CLUSTER", NO_KEYS, readonly=True), (b"SLOTS",), lambda reply: reply)
 
-_LOOK_AGAIN = 0.002  # seconds between two looks whether another caller has found the cluster
 _REPLICAS_AGAIN = 10.0  # seconds after which who reads from replicas looks whether there are more
 _TRY_AGAIN = 0.05  # seconds for which nobody asks again where nobody has answered yet
 _ASKED_AT_MOST = 8  # servers asked for the layout, beside the seeds, before a caller gives up
@@ -175,8 +174,7 @@ def _address(host: str, served: Sequence[Any]) -> str | None:
     return f"{name}:{port}" if reachable(name, port) else None
 
 
-_charts: dict[tuple[tuple[str, ...], str], Chart] = {}
-_lock = threading.Lock()
+_charts: Shared[Chart] = Shared()
 
 
 def chart(seeds: Iterable[str], reached: str = "") -> Chart:
@@ -185,18 +183,7 @@ def chart(seeds: Iterable[str], reached: str = "") -> Chart:
     *reached*: how its servers are reached; what is silent to one time-out may answer within another.
     """
     named = tuple(sorted(set(seeds)))
-    with _lock:
-        return _charts.setdefault((named, reached), Chart(named))
-
-
-def _leave_all_to_parent() -> None:
-    global _lock  # whoever held the parent's is gone
-    _lock = threading.Lock()
-    for known in _charts.values():
-        known.leave_to_parent()
-
-
-os.register_at_fork(after_in_child=_leave_all_to_parent)
+    return _charts.of((named, reached), lambda: Chart(named))
 
 
 @define(eq=False)
@@ -277,7 +264,7 @@ class Cluster(Layout):
             if self.chart.due():  # that caller has found nobody
                 yield from self._look(self.chart.known())
                 return
-            yield Sleep(_LOOK_AGAIN)
+            yield Sleep(LOOK_AGAIN)
 
     def unknown(self) -> str:
         seeds = ", ".join(seed.address for seed in self.chart.seeds)

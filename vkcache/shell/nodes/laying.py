@@ -58,7 +58,6 @@ def _sentinel(settings: Settings) -> tuple[Layout, Of]:
 
     seconds = _briefly(settings)
     options = {"socket_timeout": seconds, "socket_connect_timeout": seconds, **settings.sentinel_kwargs}
-    options["decode_responses"] = False  # what sentinels say is decoded here
     name = unquote(urls.host(settings.url))
     service = sentinel.service(name, settings.sentinels, options, _reached(settings))
     reads = (settings.read_from or "primary", settings.own_reads_for, settings.socket_timeout)

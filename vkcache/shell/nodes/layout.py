@@ -10,7 +10,7 @@ What may enter: what all layouts have in common.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, Final, Literal, TypeAlias
@@ -30,11 +30,13 @@ ReadFrom: TypeAlias = Literal["replica", "primary", "any"]
 ASK_AGAIN: Final = 1.0
 """Seconds for which a server that does not answer is left alone; and between two looks at a topology."""
 
+LOOK_AGAIN: Final = 0.002
+"""Seconds between two looks whether another caller has found out."""
+
 PING = Command(Verb(b"PING", NO_KEYS, readonly=True), (), ok)
 
 _PATIENCE = 5.0  # seconds, where the settings know no time-out
 _REDIRECTED_OFTEN = 4
-_LOOK_AGAIN = 0.002  # seconds between two looks whether another caller has found out
 
 
 @define(eq=False)
@@ -143,7 +145,7 @@ class Inquire(Step[Reply]):
 class Aside(Step[Any]):
     """What a *function* answers that may block for a while."""
 
-    function: Any
+    function: Callable[[], Any]
 
 
 Outcome: TypeAlias = "list[Reply] | Unreachable | None"
@@ -387,7 +389,7 @@ def back(suspect: Node) -> Steps[bool]:
     asks gives up meanwhile, the next one asks.
     """
     while suspect.asked and time.monotonic() < suspect.again:
-        yield Sleep(_LOOK_AGAIN)
+        yield Sleep(LOOK_AGAIN)
     first = suspect.again == 0.0
     if suspect.suspect and suspect.due():
         suspect.asked = first

@@ -8,7 +8,6 @@ What may enter: what is true of services that sentinels watch.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -25,6 +24,7 @@ from vkcache.shell.nodes.course import Course
 from vkcache.shell.nodes.layout import ASK_AGAIN, Aside, Group, Layout, Node, ReadFrom
 from vkcache.shell.nodes.listening import Listener
 from vkcache.shell.nodes.opinions import Address, Opinion, believed
+from vkcache.shell.nodes.shared import Shared
 
 _SETTLED = 3.0  # seconds after a switch in which sentinels may not all have heard of it
 _LOOK_AT_DEMOTED = 0.02  # seconds after which a primary that refuses to be one is asked again
@@ -181,8 +181,7 @@ class Service:
         )
 
 
-_services: dict[Any, Service] = {}
-_lock = threading.Lock()
+_services: Shared[Service] = Shared()
 
 
 def service(
@@ -193,25 +192,12 @@ def service(
     *options*: how valkey-py's client reaches a sentinel. *reached*: how the servers are reached; what is
     silent to one time-out may answer within another.
     """
-    options = {**options, "decode_responses": False, "protocol": 2}
+    options = {**options, "decode_responses": False, "protocol": 2}  # what they say is decoded here
     if options.get("ssl"):
         unasked = options.get("ssl_cert_reqs", "required") in ("none", None, 0)
         options.setdefault("ssl_check_hostname", not unasked)
     key = (name, tuple(sorted(sentinels)), repr(sorted(options.items())), reached)
-    with _lock:
-        if key not in _services:
-            _services[key] = Service(name, sentinels, options)
-        return _services[key]
-
-
-def _leave_all_to_parent() -> None:
-    global _lock  # whoever held the parent's is gone
-    _lock = threading.Lock()
-    for known in _services.values():
-        known.leave_to_parent()
-
-
-os.register_at_fork(after_in_child=_leave_all_to_parent)
+    return _services.of(key, lambda: Service(name, sentinels, options))
 
 
 @define(eq=False)
