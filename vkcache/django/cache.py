@@ -55,7 +55,7 @@ def _of_awaited_stream(function: Function) -> Function:
 class Both(Carrier):
     """A shell whose every method has an a-prefixed sibling, over connections of the running event loop."""
 
-    forms = {**Carrier.forms, awaited: _of_awaited, awaited_stream: _of_awaited_stream}  # noqa: RUF012
+    forms = {**Carrier.forms, awaited: _of_awaited, awaited_stream: _of_awaited_stream}  # noqa: RUF012  # never changed
 
     _site: Site
 

@@ -51,7 +51,7 @@ def _of_stream(function: Function) -> Function:
 class AsyncCarrier(Async, Spaced):
     """A shell whose methods are awaited, over a door that others may share."""
 
-    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream}  # noqa: RUF012
+    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream}  # noqa: RUF012  # never changed
 
     _door: AsyncDoor
 

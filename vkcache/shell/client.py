@@ -52,7 +52,7 @@ def _of_stream(function: Function) -> Function:
 class Carrier(Sync, Spaced):
     """A shell that carries plans out at once, over a door that others may share."""
 
-    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream}  # noqa: RUF012
+    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream}  # noqa: RUF012  # never changed
 
     _door: Door
 

@@ -5,10 +5,26 @@ What may enter: which settings a door is to know.
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from vkcache.shell.adoor import AsyncDoor
 from vkcache.shell.door import Door
 from vkcache.shell.nodes.choosing import choose, choose_async
 from vkcache.shell.options import Settings
+
+
+class _Terms(TypedDict):
+    ignore: bool
+    log_ignored: bool
+    strict: bool
+
+
+def _terms(settings: Settings) -> _Terms:
+    return {
+        "ignore": settings.ignore_exceptions,
+        "log_ignored": settings.log_ignored_exceptions,
+        "strict": settings.strict,
+    }
 
 
 def door(settings: Settings) -> Door:
@@ -16,12 +32,7 @@ def door(settings: Settings) -> Door:
 
     :raises Misconfigured: an option does not fit the URL, or a package is needed that is not installed.
     """
-    return Door(
-        choose(settings),
-        ignore=settings.ignore_exceptions,
-        log_ignored=settings.log_ignored_exceptions,
-        strict=settings.strict,
-    )
+    return Door(choose(settings), **_terms(settings))
 
 
 def adoor(settings: Settings) -> AsyncDoor:
@@ -29,9 +40,4 @@ def adoor(settings: Settings) -> AsyncDoor:
 
     :raises Misconfigured: an option does not fit the URL, or a package is needed that is not installed.
     """
-    return AsyncDoor(
-        choose_async(settings),
-        ignore=settings.ignore_exceptions,
-        log_ignored=settings.log_ignored_exceptions,
-        strict=settings.strict,
-    )
+    return AsyncDoor(choose_async(settings), **_terms(settings))

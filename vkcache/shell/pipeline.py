@@ -32,7 +32,7 @@ def _of_queue(function: Function) -> Function:
 class Queued(Queue):
     """Commands that are queued, and the slots of their results."""
 
-    forms = {command: _of_queue, either: _of_queue}  # noqa: RUF012
+    forms = {command: _of_queue, either: _of_queue}  # noqa: RUF012  # never changed
 
     def __init__(self, space: Space, *, transaction: bool) -> None:
         self.space = space
