@@ -29,7 +29,7 @@ from tests.unit.layouts import (
 )
 from vkcache.core.plan import NO_KEYS, Command, Features, Sleep, Verb
 from vkcache.core.rings import by_location
-from vkcache.core.routing import misplaced
+from vkcache.core.routing import misplaced, oldest
 from vkcache.core.scripts import EVALSHA
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
 from vkcache.shell.nodes.course import Course
@@ -42,7 +42,6 @@ from vkcache.shell.nodes.layout import (
     ReadFrom,
     Request,
 )
-from vkcache.shell.nodes.loads import oldest
 from vkcache.shell.nodes.static import replicated, sharded
 from vkcache.shell.wire.pool import AllBusy
 

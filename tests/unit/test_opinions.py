@@ -12,9 +12,10 @@ import pytest
 import valkey
 
 from tests.unit.layouts import Clock
+from vkcache.core.opinions import Address, Opinion
 from vkcache.errors import Unreachable
 from vkcache.shell.nodes import opinions, sentinel
-from vkcache.shell.nodes.opinions import Address, Opinion, believed
+from vkcache.shell.nodes.opinions import believed
 from vkcache.shell.nodes.sentinel import Service
 
 SENTINELS = [("s", 1), ("s", 2), ("s", 3)]

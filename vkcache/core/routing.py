@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from vkcache.core.keyspace import as_text, on_wire
-from vkcache.core.plan import FIRST, Arg, Command, Reply, Spread
+from vkcache.core.plan import FIRST, Arg, Command, Features, Reply, Spread
 from vkcache.core.replies import Fault
 from vkcache.errors import CrossNode, Incomplete, Unreachable
 
@@ -175,6 +175,19 @@ _JOIN: dict[Spread | None, Callable[[int, _Answers], Reply]] = {
     Spread.SUM: _added,
     Spread.ALL_OK: _all_ok,
 }
+
+
+def oldest(answers: Sequence[Features | Unreachable]) -> Features:
+    """What all can do that answered.
+
+    :raises Unreachable: none did.
+    """
+    known = [answer for answer in answers if isinstance(answer, Features)]
+    for answer in answers:
+        if isinstance(answer, Unreachable) and not known:
+            raise answer
+    return min(known, key=lambda features: (features.msetex, features.version), default=Features())
+
 
 _WALKED = 1 << 16  # more nodes than that no cluster has: it has 16,384 slots
 

@@ -175,4 +175,4 @@ class Gathering:
 
 def _as_wires(keys: tuple[Arg, ...]) -> Sequence[bytes]:
     """*keys* as they are sent; nearly always they are made so."""
-    return keys if set(map(type, keys)) == {bytes} else tuple(map(as_wire, keys))  # type: ignore[return-value]
+    return keys if set(map(type, keys)) == {bytes} else tuple(map(as_wire, keys))  # type: ignore[return-value]  # the types were looked at

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import valkey
 from valkey.client import PubSub
 
+from vkcache.core.opinions import Address
 from vkcache.core.routing import reachable
-from vkcache.shell.nodes.opinions import Address
 
 _SWITCH = "+switch-master"
 _CHANGES = ("+slave", "+sdown", "-sdown", "-role-change", "+role-change")

@@ -5,12 +5,12 @@ What may enter: what `dealing` and `gathering` have in common.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias
 
 from attrs import define, field
 
-from vkcache.core.plan import Features, Reply
+from vkcache.core.plan import Reply
 from vkcache.errors import Unreachable
 from vkcache.shell.nodes.layout import Group, Node, Request
 
@@ -80,15 +80,3 @@ def turn(group: Group) -> str:
     for the connection that the other one holds.
     """
     return group.primary.address
-
-
-def oldest(answers: Sequence[Features | Unreachable]) -> Features:
-    """What all can do that answered.
-
-    :raises Unreachable: none did.
-    """
-    known = [answer for answer in answers if isinstance(answer, Features)]
-    for answer in answers:
-        if isinstance(answer, Unreachable) and not known:
-            raise answer
-    return min(known, key=lambda features: (features.msetex, features.version), default=Features())

@@ -1,8 +1,4 @@
-"""What sentinels say of a service when they are asked, and which of them is believed.
-
-Sentinels that were cut off, or have not heard of a switch yet, name the primary that was. So all are
-asked at once: what most of them say is true, and else what the newest of their configurations says
-(https://valkey.io/topics/sentinel, "configuration epochs").
+"""What sentinels say of a service: all are asked at once, and `core.opinions` says which is believed.
 
 What may enter: one question to all sentinels. What follows from the answer is decided in `sentinel`.
 """
@@ -11,31 +7,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeAlias
+from typing import Any
 
 import valkey
-from attrs import frozen
 from valkey.sentinel import Sentinel
 
+from vkcache.core.opinions import Address, Opinion, newest, of_most
 from vkcache.core.routing import reachable
-from vkcache.errors import Unreachable
-
-Address: TypeAlias = tuple[str, int]
 
 _PATIENCE = 1.0  # seconds, where the options of the sentinels know no time-out
-
-
-@frozen
-class Opinion:
-    """What a sentinel says: who the primary is, who follows it, and the epoch since which that is so."""
-
-    primary: Address
-    replicas: tuple[Address, ...]
-    epoch: int
 
 
 def believed(name: str, sentinels: Sequence[Address], options: Mapping[str, Any]) -> Opinion:
@@ -55,9 +38,9 @@ def believed(name: str, sentinels: Sequence[Address], options: Mapping[str, Any]
             break
         told[address] = answer
         opinions = [one for one in told.values() if isinstance(one, Opinion)]
-        if opinions and (found := _of_most(opinions, len(sentinels))):
+        if opinions and (found := of_most(opinions, len(sentinels))):
             return found
-    return _newest(told)
+    return newest(told)
 
 
 _asking: set[tuple[str, Address, int]] = set()
@@ -74,22 +57,6 @@ def _asked_once(name: str, address: Address, options: Mapping[str, Any]) -> Opin
         return _asked(name, address, options)
     finally:
         _asking.discard(question)
-
-
-def _of_most(opinions: Sequence[Opinion], of: int) -> Opinion | None:
-    """What more than half *of* all say; None: that is not known yet."""
-    votes = Counter((opinion.primary, opinion.epoch) for opinion in opinions)
-    (most, count), *_ = votes.most_common(1)
-    if 2 * count <= of:
-        return None
-    return next(opinion for opinion in opinions if (opinion.primary, opinion.epoch) == most)
-
-
-def _newest(told: Mapping[Address, Opinion | str]) -> Opinion:
-    opinions = [one for one in told.values() if isinstance(one, Opinion)]
-    if opinions:
-        return max(opinions, key=lambda opinion: opinion.epoch)
-    raise Unreachable("; ".join(f"{host}:{port}: {answer}" for (host, port), answer in told.items()))
 
 
 def _asked(name: str, address: Address, options: Mapping[str, Any]) -> Opinion | str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from attrs import define, field
 
+from vkcache.core.opinions import Address, Opinion
 from vkcache.core.plan import Sleep, Steps
 from vkcache.core.replies import Fault
 from vkcache.errors import TimedOut, Unreachable
@@ -23,7 +24,7 @@ from vkcache.shell.nodes.base import Leaving
 from vkcache.shell.nodes.course import Course
 from vkcache.shell.nodes.layout import ASK_AGAIN, Aside, Group, Layout, Node, ReadFrom
 from vkcache.shell.nodes.listening import Listener
-from vkcache.shell.nodes.opinions import Address, Opinion, believed
+from vkcache.shell.nodes.opinions import believed
 from vkcache.shell.nodes.shared import Shared
 
 _SETTLED = 3.0  # seconds after a switch in which sentinels may not all have heard of it

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vkcache.core.plan import Command, Features, Plan, Reply, Sleep, Step
 from vkcache.core.replies import Fault
-from vkcache.core.routing import ELSEWHERE, common_place, place
+from vkcache.core.routing import ELSEWHERE, common_place, oldest, place
 from vkcache.errors import AccessDenied, CacheError, TimedOut, Unreachable
 from vkcache.shell.nodes.dealing import dealt
 from vkcache.shell.nodes.layout import Aside, Ask, Group, Inquire, Node, Outcome, Request
 from vkcache.shell.nodes.leaves import Leaves
-from vkcache.shell.nodes.loads import Astray, Dealt, Load, oldest
+from vkcache.shell.nodes.loads import Astray, Dealt, Load
 from vkcache.shell.nodes.single import Exchange, Single
 from vkcache.shell.run import run
 from vkcache.shell.wire.pool import AllBusy
