@@ -153,7 +153,13 @@ class Watched(Fleet):
 
     service = "cache"
     # How often a sentinel asks and tells, in ms; the usual 10 s and 2 s would be most of a test's time.
-    _periods = (("INFO-PERIOD", 300), ("PUBLISH-PERIOD", 200), ("PING-PERIOD", 100), ("ASK-PERIOD", 100))
+    _periods = (
+        ("INFO-PERIOD", 300),
+        ("PUBLISH-PERIOD", 200),
+        ("PING-PERIOD", 100),
+        ("ASK-PERIOD", 100),
+        ("TILT-PERIOD", 1000),  # one that was not run for 2 s decides nothing for this long, usually 30 s
+    )
 
     def __init__(self, patience: int = 500) -> None:
         self._settings = {"down-after-milliseconds": patience, "failover-timeout": 3000, "parallel-syncs": 2}
@@ -227,7 +233,7 @@ class Watched(Fleet):
             try:
                 switch = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
-                raise TimeoutError(f"no sentinel has announced a switch within {seconds} s") from None
+                raise TimeoutError(f"no switch within {seconds} s; the sentinels: {self._states()}") from None
             if switch.port != self._announced:  # else what another sentinel has told already
                 self._announced = switch.port
                 return switch
@@ -272,6 +278,14 @@ class Watched(Fleet):
             and "failover_in_progress" not in state["flags"]
             and len(following) == sum(server.awake for server in self.servers) - 1
         )
+
+    def _states(self) -> list[object]:
+        """What each sentinel that is awake tells of itself and of the service."""
+        return [
+            (watcher.execute("INFO", "sentinel"), watcher.execute("SENTINEL", "MASTER", self.service))
+            for watcher in self.watchers
+            if watcher.awake
+        ]
 
     def _named(self, watcher: Server) -> int:
         """The port of the service's primary, as *watcher* knows it."""
