@@ -156,7 +156,7 @@ class Watched(Fleet):
     _periods = (
         ("INFO-PERIOD", 300),
         ("PUBLISH-PERIOD", 200),
-        ("PING-PERIOD", 100),
+        ("PING-PERIOD", 250),  # five of these must outlast the second after which it asks a replica again
         ("ASK-PERIOD", 100),
         ("TILT-PERIOD", 1000),  # one that was not run for 2 s decides nothing for this long, usually 30 s
     )
