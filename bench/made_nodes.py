@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from vkcache.core.plan import Features, Reply
-from vkcache.core.routing import SLOTS
+from vkcache.core.slots import SLOTS
 from vkcache.shell.nodes.cluster import Chart, Cluster
 from vkcache.shell.nodes.several import Several
 from vkcache.shell.nodes.single import Single

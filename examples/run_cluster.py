@@ -19,7 +19,7 @@ from django.core.cache import cache
 
 from servers import HOST, Server, Servers, await_copies, await_well, move_slot
 from telling import tell, title, verdict
-from vkcache.core.routing import slot
+from vkcache.core.slots import slot
 from vkcache.errors import CacheError, CrossNode, ReplyError, Unreachable
 from vkcache.shell import AsyncClient, Client
 

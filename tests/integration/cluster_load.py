@@ -22,7 +22,7 @@ from typing import Any, Self, TypeAlias
 
 from attrs import asdict, define, field
 
-from vkcache.core.routing import slot
+from vkcache.core.slots import slot
 from vkcache.errors import CacheError, Unreachable
 from vkcache.shell import AsyncClient, Client
 

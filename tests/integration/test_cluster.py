@@ -18,7 +18,7 @@ from tests.integration.cluster_events import calls_of, errors_of
 from tests.integration.contract.awaiting import Awaited
 from tests.integration.contract.ways import build_async, build_client
 from tests.servers import HOST, Server, await_that, free_port
-from vkcache.core.routing import slot
+from vkcache.core.slots import slot
 from vkcache.errors import AccessDenied, CrossNode, Unreachable
 from vkcache.shell import Client
 from vkcache.shell.nodes import cluster as charts

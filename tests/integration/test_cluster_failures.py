@@ -21,7 +21,7 @@ from tests.clusters import Clustered
 from tests.integration.cluster_events import Health, calls_of, errors_of, migrated, moved
 from tests.integration.cluster_load import COUNTERS, SLOTS, TASKS, THREADS, TIMEOUT, Load, Seen
 from tests.servers import HOST, Server, await_that
-from vkcache.core.routing import slot
+from vkcache.core.slots import slot
 from vkcache.errors import CacheError
 from vkcache.shell import AsyncClient, Client
 from vkcache.shell.nodes import cluster as charts

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.unit.layouts import SET, Way, follow
 from vkcache.core.plan import Reply
-from vkcache.core.routing import SLOTS, slot
+from vkcache.core.slots import SLOTS, slot
 from vkcache.shell.nodes.cluster import Chart, Cluster
 from vkcache.shell.nodes.layout import Group, Node, ReadFrom
 

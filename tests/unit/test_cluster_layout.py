@@ -26,7 +26,7 @@ from tests.unit.layouts import (
 )
 from vkcache.core import lists, server
 from vkcache.core.plan import Features, Reply, Sleep
-from vkcache.core.routing import SLOTS
+from vkcache.core.slots import SLOTS
 from vkcache.errors import AccessDenied, Unreachable
 from vkcache.shell.nodes.cluster import Chart, chart
 from vkcache.shell.nodes.layout import ASK_AGAIN, Inquire, Node

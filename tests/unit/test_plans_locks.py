@@ -16,10 +16,11 @@ import pytest
 
 from tests.unit.feeding import SPACE, Fed, commands, feed, words
 from vkcache.core import locks, lua
-from vkcache.core.keyspace import RAW, RESERVED, Keyspace, beside
+from vkcache.core.keyspace import RAW, RESERVED, Keyspace, beside, owner
 from vkcache.core.locks import Held, Wait
 from vkcache.core.plan import Command, Now, Plan, Sleep, Step, Token
 from vkcache.core.scripts import answered
+from vkcache.core.slots import slot
 from vkcache.errors import InvalidArgument, InvalidKey, ReplyError, Unreachable
 
 LOCK = locks.lock(SPACE, "k")
@@ -265,13 +266,6 @@ NAMES = (
 )
 
 
-def tag(wire: bytes) -> bytes:
-    """What of a key its slot is made from (https://valkey.io/topics/cluster-spec)."""
-    _, opened, rest = wire.partition(b"{")
-    inside, closed, _ = rest.partition(b"}")
-    return inside if opened and closed and inside else wire
-
-
 def test_no_two_names_share_a_key() -> None:
     made = [beside(kind, wire) for wire in NAMES for kind in (b"lock", b"wake")]
     assert len({*made, *NAMES}) == len(made) + len(NAMES)
@@ -279,12 +273,13 @@ def test_no_two_names_share_a_key() -> None:
 
 @pytest.mark.parametrize("wire", NAMES)
 def test_all_keys_of_a_lock_live_in_one_slot(wire: bytes) -> None:
-    assert tag(beside(b"lock", wire)) == tag(beside(b"wake", wire))
+    assert slot(beside(b"lock", wire)) == slot(beside(b"wake", wire))
 
 
-@pytest.mark.parametrize("wire", [b"k", b"p:1:k", b"{k}", b"{u}:1", b"a{u}:2", b"{k"])
+@pytest.mark.parametrize("wire", [b"k", b"p:1:k", b"{k}", b"{u}:1", b"a{u}:2", b"{k", b"k}", b"{}", b""])
 def test_which_is_that_of_the_value(wire: bytes) -> None:
-    assert tag(beside(b"lock", wire)) == tag(wire)
+    assert slot(beside(b"lock", wire)) == slot(wire)
+    assert owner(beside(b"lock", wire)) == owner(wire) == wire
 
 
 @pytest.mark.parametrize("keyspace", [RAW, Keyspace(prefix="\udcffvkcache")])

@@ -20,18 +20,16 @@ from vkcache.core import keys, lists, strings
 from vkcache.core.plan import ALL, COUNTED, NO_KEYS, Arg, Command, KeySpec, Reply, Spread, Verb
 from vkcache.core.replies import Fault
 from vkcache.core.routing import (
-    SLOTS,
     Redirect,
     common_place,
     cut,
     joined,
     place,
     redirect,
-    slot,
-    slots,
     walked,
     walking,
 )
+from vkcache.core.slots import SLOTS, slot, slots
 from vkcache.errors import CallError, CrossNode, Incomplete, TimedOut, Unreachable
 
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from vkcache.core.slots import slot, tag, tag_of
 from vkcache.errors import InvalidArgument, InvalidKey, Misconfigured
 
 KeyFunction: TypeAlias = Callable[[str, str, int], str]
@@ -62,17 +63,22 @@ no name, prefix or KEY_FUNCTION makes such a key; nor does an iteration over key
 
 
 def beside(kind: bytes, wire: bytes) -> bytes:
-    """The key of this *kind* that belongs to *wire*: another for every other kind and key.
-
-    Those of one *wire* share a hash slot (https://valkey.io/topics/cluster-spec), which is that of *wire*
-    too, unless it holds a ``}`` that ends no hash tag.
-    """
-    opened = wire.find(b"{")
-    if 0 <= opened < wire.find(b"}", opened) - 1:
+    """The key of this *kind* that belongs to *wire* and shares its hash slot: one for every kind and key."""
+    if (decides := tag(wire)) is not wire:
         return b"%b%b::%b" % (RESERVED, kind, wire)
     if wire and b"}" not in wire:
         return b"%b%b:{%b}" % (RESERVED, kind, wire)
-    return b"%b%b:;{*}%b" % (RESERVED, kind, wire)
+    return b"%b%b:;{%b}%b" % (RESERVED, kind, tag_of(slot(decides)), wire)
+
+
+def owner(key: bytes) -> bytes:
+    """The key that *key* stands `beside`; any other is its own."""
+    if not key.startswith(RESERVED):
+        return key
+    rest = key[len(RESERVED) :].partition(b":")[2]
+    if rest.startswith(b";"):
+        return rest.partition(b"}")[2]
+    return rest[1:] if rest.startswith(b":") else rest[1:-1]
 
 
 def unchanged(key: str, _prefix: str = "", _version: int = 1) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 
 from attrs import frozen
 
-from vkcache.core.keyspace import RESERVED
+from vkcache.core.keyspace import owner
 
 _tagged = re.compile(rb".*\{(.*)\}").match
 
@@ -31,9 +31,7 @@ class Ring:
 
     def locate(self, key: bytes) -> int:
         """The number of the shard that holds *key*."""
-        if key.startswith(RESERVED):  # those beside one key live together
-            key = key[len(RESERVED) :].partition(b":")[2]
-        return self.owners[bisect_right(self.points, self.point(key)) - 1]
+        return self.owners[bisect_right(self.points, self.point(owner(key))) - 1]
 
 
 def _ring(points: dict[str | int, int], point: Callable[[bytes], str | int]) -> Ring:

@@ -9,7 +9,6 @@ What may enter: what follows from keys, replies and the names of nodes alone.
 from __future__ import annotations
 
 import re
-from binascii import crc_hqx
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv6Address
 from typing import Any, TypeAlias
@@ -19,32 +18,14 @@ from attrs import frozen
 from vkcache.core.keyspace import as_text, on_wire
 from vkcache.core.plan import FIRST, Arg, Command, Features, Reply, Spread
 from vkcache.core.replies import Fault
+from vkcache.core.slots import SLOTS
 from vkcache.errors import CrossNode, Incomplete, Unreachable
-
-SLOTS = 16384
 
 Locate: TypeAlias = Callable[[bytes], int]
 """The place of a key on the wire."""
 
 Piece: TypeAlias = tuple[int | None, tuple[Arg, ...], list[int]]
 """A part of a call: its place (None: it has no keys), its arguments, the numbers of its keys in the call."""
-
-
-def slot(key: bytes) -> int:
-    """The hash slot of *key*, or of its hash tag (https://valkey.io/topics/cluster-spec)."""
-    if b"{" in key:
-        opened = key.find(b"{")
-        closed = key.find(b"}", opened)
-        if closed > opened + 1:
-            key = key[opened + 1 : closed]
-    return crc_hqx(key, 0) & 16383
-
-
-def slots(keys: Sequence[bytes]) -> list[int]:
-    """The hash slots of *keys*; a little faster than one by one."""
-    if b"{" in b"".join(keys):
-        return [slot(key) for key in keys]
-    return [crc_hqx(key, 0) & 16383 for key in keys]
 
 
 def place(command: Command[Any], locate: Locate | None) -> int | None:

@@ -21,7 +21,8 @@ from valkey.cluster import parse_cluster_slots
 
 from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Sleep, Steps, Verb
 from vkcache.core.replies import Fault
-from vkcache.core.routing import SLOTS, reachable, redirect, slot, slots
+from vkcache.core.routing import reachable, redirect
+from vkcache.core.slots import SLOTS, slot, slots
 from vkcache.errors import AccessDenied, TimedOut, Unreachable
 from vkcache.shell.nodes.course import Course
 from vkcache.shell.nodes.layout import ASK_AGAIN, LOOK_AGAIN, Group, Inquire, Layout, Node, ReadFrom, back
