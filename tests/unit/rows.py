@@ -16,7 +16,7 @@ from attrs import frozen
 
 from tests.unit.feeding import MARK, SPACE
 from tests.unit.shown import shown
-from vkcache.core import keys, lua, server, strings
+from vkcache.core import flights, keys, lua, server, strings
 from vkcache.core.expiry import DEFAULT, Timeout
 from vkcache.core.keyspace import CacheKey
 from vkcache.core.plan import Plan, Reply
@@ -189,8 +189,8 @@ def of_several() -> Iterator[Row]:
     yield Row(call(get_many, ("a", "b"), 2), b"MGET p:2:a p:2:b", [GONE, b"2"], {"b": 2})
     yield Row(call(get_many, ["a"]), b"MGET p:1:a", [SPACE.encode(None)], {"a": None})
     yield Row(call(strings.mget, ["a", "b"], 2), b"MGET p:2:a p:2:b", [b"1", b"2"], {"a": 1, "b": 2})
-    yield Row(call(keys.delete_many, ["a", "b"]), b"UNLINK p:1:a p:1:b", 1, 1)
-    yield Row(call(keys.delete_many, {"a": None}, 2), b"UNLINK p:2:a", 0, 0)
+    yield Row(call(flights.delete_many, ["a", "b"]), b"UNLINK p:1:a p:1:b", 1, 1)
+    yield Row(call(flights.delete_many, {"a": None}, 2), b"UNLINK p:2:a", 0, 0)
 
 
 def of_counters() -> Iterator[Row]:
@@ -209,8 +209,8 @@ def of_counters() -> Iterator[Row]:
 
 
 def of_deletion() -> Iterator[Row]:
-    yield Row(call(keys.delete, "k"), b"UNLINK p:1:k", 1, True)
-    yield Row(call(keys.delete, "k", version=2), b"UNLINK p:2:k", 0, False)
+    yield Row(call(flights.delete, "k"), b"UNLINK p:1:k", 1, True)
+    yield Row(call(flights.delete, "k", version=2), b"UNLINK p:2:k", 0, False)
     yield Row(call(keys.has_key, "k"), b"EXISTS p:1:k", 1, True)
     yield Row(call(keys.has_key, "k", 2), b"EXISTS p:2:k", 0, False)
 
@@ -328,7 +328,7 @@ REFUSALS = (
     Refusal(call(keys.pexpire, "k", 2**63), InvalidArgument, "None means for ever"),
     Refusal(call(keys.expire_at, "k", WRONG), InvalidArgument, "when of type str"),
     Refusal(call(keys.expire_at, "k", 10**30), InvalidArgument, "when is longer"),
-    Refusal(call(keys.delete_many, [LONE]), InvalidKey, "UTF-8"),
+    Refusal(call(flights.delete_many, [LONE]), InvalidKey, "UTF-8"),
     Refusal(call(keys.rename, "a", LONE), InvalidKey, "UTF-8"),
     Refusal(call(keys.scan, pattern=LONE), InvalidKey, "UTF-8"),
     Refusal(call(keys.scan, count=0), InvalidArgument, "1 or more"),

@@ -15,7 +15,7 @@ import pytest
 from tests.unit.feeding import SPACE
 from tests.unit.nodes import AsyncMadeNodes, Raised
 from tests.unit.streams import in_made_time, loop
-from vkcache.core import compound, strings
+from vkcache.core import flights, strings
 from vkcache.core.plan import Batch, Call, Features, GetFeatures, Now, Sleep, Token, Transaction
 from vkcache.core.replies import Fault
 from vkcache.errors import AccessDenied, OutOfMemory, ReplyError, TimedOut, Unreachable, WrongType
@@ -98,6 +98,6 @@ async def test_time_and_chance_are_the_shells() -> None:
 @in_made_time
 async def test_a_plan_waits_for_a_dead_server_once_where_errors_are_ignored() -> None:
     nodes = AsyncMadeNodes(Raised(TimedOut("no answer")))
-    plan = compound.get_or_set(SPACE, "k", lambda: 5)
+    plan = flights.get_or_set(SPACE, "k", lambda: 5)
     assert await run_async(plan, AsyncDoor(nodes, ignore=True).of_plan().perform) == 5
     assert nodes.asked == [b"GET p:1:k"]

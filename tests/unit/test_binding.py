@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 
 from tests.unit.feeding import SPACE, words
-from vkcache.core import compound, keys, server, strings
+from vkcache.core import compound, flights, keys, server, strings
 from vkcache.core.plan import Command
 from vkcache.shell import tables
 from vkcache.shell.binding import (
@@ -168,7 +168,7 @@ def test_what_takes_several_steps_is_not_on_a_queue_and_says_so(name: str) -> No
     "line",
     [
         command(strings.get),
-        plan(compound.get_or_set),
+        plan(flights.get_or_set),
         either(compound.incr, strings.incr),
         stream(keys.iter_keys),
         awaited(strings.get),
@@ -186,7 +186,7 @@ def test_a_shell_without_a_form_for_a_line_refuses_it_by_name(line: Line) -> Non
 
 
 def test_a_sync_shell_carries_the_line_itself_and_a_queue_what_it_can_queue() -> None:
-    line, several = either(compound.incr, strings.incr), plan(compound.get_or_set)
+    line, several = either(compound.incr, strings.incr), plan(flights.get_or_set)
     assert Shell.carried(line) is compound.incr
     assert Queue.carried(line) is strings.incr
     assert Queue.carried(several) is None

@@ -16,7 +16,7 @@ import pytest
 from tests.unit.feeding import SPACE
 from tests.unit.nodes import MadeNodes, Raised
 from tests.unit.rows import ROWS, Row
-from vkcache.core import compound, keys, server, strings
+from vkcache.core import compound, flights, keys, server, strings
 from vkcache.core.plan import Batch, Call, Command, Features, GetFeatures, Now, Sleep, Token, Transaction
 from vkcache.core.replies import Fault
 from vkcache.errors import (
@@ -189,7 +189,7 @@ def test_no_plan_runs_for_ever_on_a_server_that_is_down_and_ignored() -> None:
     assert run(strings.get_many(SPACE, ["a"]), perform) == {}
     assert run(strings.set_many(SPACE, {"a": 1, "b": 2}), perform) == ["a", "b"]
     assert run(strings.mset(SPACE, {"a": 1, "b": 2}), perform) is False
-    assert run(compound.get_or_set(SPACE, "k", lambda: 7), perform) == 7
+    assert run(flights.get_or_set(SPACE, "k", lambda: 7), perform) == 7
     assert run(keys.keys(SPACE), perform) == []
     assert list(stream(keys.iter_keys(SPACE), perform)) == []
     assert run(keys.delete_pattern(SPACE, "*"), perform) == 0
@@ -208,7 +208,7 @@ def test_no_plan_runs_for_ever_on_a_server_that_is_down_and_ignored() -> None:
 
 def test_a_plan_waits_for_a_dead_server_once_where_errors_are_ignored() -> None:
     nodes = MadeNodes(Raised(TimedOut("no answer")))
-    plan = compound.get_or_set(SPACE, "k", lambda: 5)
+    plan = flights.get_or_set(SPACE, "k", lambda: 5)
     assert run(plan, Door(nodes, ignore=True).of_plan().perform) == 5
     assert nodes.asked == [b"GET p:1:k"]
 

@@ -10,53 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from vkcache.core import hashes, keys, lua, strings
-from vkcache.core.expiry import DEFAULT, Timeout
+from vkcache.core.freshness import CARRIED
 from vkcache.core.keyspace import as_text, on_wire
-from vkcache.core.plan import Batch, Call, Command, Plan, Reply, Steps
+from vkcache.core.plan import Batch, Command, Plan, Reply, Steps
 from vkcache.core.replies import raised, truth, unread
-from vkcache.core.space import MISSING, Space
+from vkcache.core.space import MISSING, Sight, Space
 from vkcache.errors import InvalidArgument, KeyNotFound, NotCounter, Undecodable, WrongType
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def get_or_set(
-    space: Space,
-    key: str,
-    default: Any,
-    timeout: Timeout = DEFAULT,
-    version: int | None = None,
-    *,
-    lock_timeout: float | None = None,
-    stale_cache_timeout: float | None = None,
-) -> Steps[Any]:
-    """The value of *key*; where it is missing, *default*, or what calling it answers, which is stored.
-
-    A hit is one round trip. Where another caller stores first, its value is the answer
-    (Django's contract). What is stored and can not be read is replaced.
-
-    :raises InvalidArgument: *lock_timeout* or *stale_cache_timeout* is given: nothing computes
-        under a lock yet.
-    """
-    if lock_timeout is not None or stale_cache_timeout is not None:
-        raise InvalidArgument(
-            "get_or_set computes without a lock: leave lock_timeout= and stale_cache_timeout= out"
-        )
-    found = yield from strings.get(space, key, MISSING, version)
-    if found is not MISSING:
-        return found
-    value = (yield from Call(default)) if callable(default) else default
-    if (yield from strings.add(space, key, value, timeout, version)):
-        return value
-    found = yield from strings.get_fresh(space, key, MISSING, version)
-    if found is not MISSING:
-        return found
-    yield from strings.set(space, key, value, timeout, version)
-    return value
 
 
 def incr(
@@ -219,14 +184,20 @@ def reinsert_keys(space: Space, *, itersize: int | None = None) -> Steps[int]:
     return keys.each_page(space, match, partial(_reinserted, space), itersize, "string")
 
 
+def _again(space: Space, wire: bytes, seen: Sight) -> bytes:
+    """What was seen, as it is to be stored today; what belongs to the value goes along."""
+    fields = tuple((number, content) for number, content in seen.fields if number in CARRIED)
+    return space.encode_dated(seen.value, fields, wire) if fields else space.encode(seen.value, wire)
+
+
 def _reinserted(space: Space, wires: list[bytes]) -> Steps[int]:
     own = tuple(space.keyspace.owned(wires))
     if not own:
         return 0
     replies = yield from Command(strings.MGET_FRESH, own, list[bytes | None])
-    values = [(wire, old, space.read(wire, MISSING, old)) for wire, old in zip(own, replies, strict=False)]
+    seen = [(wire, old, space.sight(wire, old)) for wire, old in zip(own, replies, strict=False)]
     readable = [
-        (wire, old, space.encode(new, wire)) for wire, old, new in values if old and new is not MISSING
+        (wire, old, _again(space, wire, new)) for wire, old, new in seen if old and new.value is not MISSING
     ]
     changed = tuple(
         Command(strings.EVAL, (lua.SWAP, 1, wire, old, new), truth)

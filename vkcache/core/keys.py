@@ -5,7 +5,7 @@ What may enter: one function a command of valkey's generic group, and what only 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -50,17 +50,6 @@ RENAMENX = Verb(b"RENAMENX", FIRST_TWO)
 SCAN = Verb(b"SCAN", NO_KEYS, readonly=True, primary=True, spread=Spread.WALK, empty=(b"0", ()))
 
 
-def delete(space: Space, key: str, version: int | None = None) -> Command[bool]:
-    """True: *key* was there and is not any more; False: it was missing."""
-    return Command(UNLINK, (space.key(key, version),), truth)
-
-
-def delete_many(space: Space, keys: Iterable[str], version: int | None = None) -> Plan[int | None]:
-    """How many of *keys* were there and are not any more; None where no key was given (Django's contract)."""
-    wires = space.keys(tuple(keys), version)
-    return Command(UNLINK, wires, number) if wires else Done(None)
-
-
 def has_key(space: Space, key: str, version: int | None = None) -> Command[bool]:
     """Whether something is stored at *key*, readable or not."""
     return Command(EXISTS, (space.key(key, version),), truth)
@@ -82,8 +71,9 @@ def pexpire(space: Space, key: str, timeout: Timeout = DEFAULT, version: int | N
 
 
 def touch(space: Space, key: str, timeout: Timeout = DEFAULT, version: int | None = None) -> Command[bool]:
-    """`expire`, under the name of Django's contract."""
-    return expire(space, key, timeout, version)
+    """`expire`, under the name of Django's contract; with the cache's own jitter."""
+    wire = space.key(key, version)
+    return _expire(wire, space.spread(timeout, wire))
 
 
 def _expire(wire: bytes, lifetime: int | None) -> Command[bool]:

@@ -109,3 +109,72 @@ local left = ARGV[3] == '=' and 0 or redis.call('PTTL', KEYS[1])
 if ARGV[3] == '+' then lease = lease + left end
 if ARGV[3] ~= '>' or lease > left then redis.call('PEXPIRE', KEYS[1], string.format('%.0f', lease)) end
 return 1"""
+
+
+# A flight is a hash beside a value, there while somebody computes it. 'epoch' is the token of who was the
+# first to compute since the value was last deleted: it is shared by those who take over, and any of them may
+# land. 'holder' is the token of who computes now, 'until' when others take over, in ms of the server's
+# clock, 'waited' is there where somebody waits.
+
+# KEYS[1]: the value, KEYS[2]: the flight, ARGV[1]: the SHA-1 of stored bytes that are no answer, or '',
+# ARGV[2]: the caller's token, ARGV[3]: the lease in ms, ARGV[4]: for how many ms more the flight is known,
+# ARGV[5]: the holder that the caller waits for no longer, or '', ARGV[6]: '1' where it would wait.
+# {'value', bytes}: it is there. {'lease', epoch, the SHA-1 of what is stored, or ''}: the caller is to
+# compute. {'wait', epoch, holder, ms}: another does, and has so long left.
+LEASE: Final = b"""\
+local stored = redis.call('GET', KEYS[1])
+local sum = stored and redis.sha1hex(stored) or ''
+if stored and sum ~= ARGV[1] then return {'value', stored} end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local flight = redis.call('HMGET', KEYS[2], 'epoch', 'holder', 'until')
+if flight[1] and tonumber(flight[3]) > now and flight[2] ~= ARGV[5] and flight[2] ~= ARGV[2] then
+  if ARGV[6] == '1' then redis.call('HSET', KEYS[2], 'waited', '1') end
+  return {'wait', flight[1], flight[2], flight[3] - now}
+end
+local epoch = flight[1] or ARGV[2]
+local ends = string.format('%.0f', now + ARGV[3])
+redis.call('HSET', KEYS[2], 'epoch', epoch, 'holder', ARGV[2], 'until', ends)
+redis.call('PEXPIRE', KEYS[2], ARGV[3] + ARGV[4])
+return {'lease', epoch, sum}"""
+
+# KEYS[1]: the value, KEYS[2]: the flight, KEYS[3]: the news of its epoch, ARGV[1]: the epoch, ARGV[2]: the
+# SHA-1 of what was stored when the lease was given, or '', ARGV[3]: what was computed, ARGV[4]: for how many
+# ms it is stored, '' for ever, ARGV[5]: for how many ms news are there for those who wait.
+# 1: stored. Else it was deleted or set meanwhile: {bytes} what is stored now, 0: nothing.
+LAND: Final = b"""\
+local flight = redis.call('HMGET', KEYS[2], 'epoch', 'waited')
+local known = flight[1] == ARGV[1]
+local stored = redis.call('GET', KEYS[1])
+local same = (stored and redis.sha1hex(stored) or '') == ARGV[2]
+local news = ''
+if known then redis.call('DEL', KEYS[2]) end
+if known and same then
+  if ARGV[4] == '' then redis.call('SET', KEYS[1], ARGV[3])
+  elseif tonumber(ARGV[4]) > 0 then redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+  else redis.call('UNLINK', KEYS[1]) end
+  news = '+' .. ARGV[3]
+end
+if flight[2] or not known then
+  redis.call('RPUSH', KEYS[3], news)
+  redis.call('PEXPIRE', KEYS[3], ARGV[5])
+end
+if news ~= '' then return 1 end
+return stored and not same and {stored} or 0"""
+
+# KEYS[1]: the flight, KEYS[2]: the news of its epoch, ARGV[1]: the token of who will not land, ARGV[2]: for
+# how many ms news are there. 1: it was the holder, and the flight is over. 0: it was not.
+LEAVE: Final = b"""\
+local flight = redis.call('HMGET', KEYS[1], 'holder', 'waited')
+if flight[1] ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+if flight[2] then
+  redis.call('RPUSH', KEYS[2], '')
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+end
+return 1"""
+
+# KEYS[1]: a key, KEYS[2]: its flight, which then lands no more. How many keys are gone: 0 or 1.
+REMOVE: Final = b"""\
+redis.call('UNLINK', KEYS[2])
+return redis.call('UNLINK', KEYS[1])"""

@@ -1,17 +1,18 @@
-"""Commands on a whole server: FLUSHDB, INFO (https://valkey.io/commands/#server).
+"""Commands on a whole server: FLUSHDB, INFO, TIME (https://valkey.io/commands/#server).
 
 What may enter: one function a command of valkey's server group.
 """
 
 from __future__ import annotations
 
-from vkcache.core.plan import NO_KEYS, Command, Spread, Verb
+from vkcache.core.plan import NO_KEYS, Command, Reply, Spread, Verb
 from vkcache.core.replies import info as read_info
 from vkcache.core.replies import ok
 from vkcache.core.space import Space
 
 FLUSHDB = Verb(b"FLUSHDB", NO_KEYS, idempotent=True, spread=Spread.ALL_OK)
 INFO = Verb(b"INFO", NO_KEYS, readonly=True)
+TIME = Verb(b"TIME", NO_KEYS, idempotent=True)
 
 
 def flush_db(_space: Space) -> Command[bool]:
@@ -25,3 +26,11 @@ def info(_space: Space, section: str | None = None) -> Command[dict[str, int | f
     https://valkey.io/commands/info/
     """
     return Command(INFO, () if section is None else (section,), read_info)
+
+
+def _seconds(reply: Reply) -> float | None:
+    return None if reply is None else int(reply[0]) + int(reply[1]) / 1e6
+
+
+CLOCK = Command(TIME, (), _seconds)
+"""The server's Unix time in seconds; None where errors are ignored and it was not told."""

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from vkcache.core.codec import Codec
+from vkcache.core.codec import Codec, Fields
 from vkcache.core.expiry import DEFAULT, Timeout, milliseconds
+from vkcache.core.freshness import share, spread
 from vkcache.core.keyspace import Keyspace, as_text, on_wire
 from vkcache.core.plan import Reply
 from vkcache.errors import Undecodable, Unencodable
@@ -28,6 +29,21 @@ MISSING: Final = Missing()
 """What a decoder answers where nothing readable is stored and the caller must know."""
 
 
+@frozen
+class Sight:
+    """What is stored, and its value: `MISSING` where that can not be read, or nothing is there.
+
+    :ivar fields: those that travel with the value.
+    """
+
+    value: Any = MISSING
+    stored: bytes | None = None
+    fields: Fields = ()
+
+
+NOTHING: Final = Sight()
+
+
 def ignore(_error: Undecodable) -> None:
     """What a space does about an unreadable value where no shell counts them: nothing."""
 
@@ -38,7 +54,8 @@ class Space:
 
     *unreadable* is told of every stored value that can not be read; it counts, or raises.
     *default_marks*: further objects that mean `DEFAULT` as a time-out (Django has one of its own).
-    *page*: how many keys one SCAN asks for.
+    *page*: how many keys one SCAN asks for. *jitter*: the part of each time-out by which keys that are
+    written together expire apart.
     """
 
     keyspace: Keyspace
@@ -47,6 +64,7 @@ class Space:
     unreadable: Callable[[Undecodable], None] = ignore
     page: int = 1000
     default_marks: tuple[object, ...] = ()
+    jitter: float = 0
     _default_ms: int | None = field(init=False)
 
     @_default_ms.default
@@ -82,6 +100,20 @@ class Space:
             return timeout * 1000
         return self._default_ms if self.means_default(timeout) else milliseconds(timeout)
 
+    def spread(self, timeout: Timeout, wire: bytes, jitter: float | None = None) -> int | None:
+        """`lifetime`, up to the part *jitter* of it shorter, or the cache's own part; it depends on the key.
+
+        :raises InvalidArgument: not a time-out, or not a part.
+        """
+        return spread(self.lifetime(timeout), wire, self.share(jitter))
+
+    def share(self, jitter: float | None = None) -> float:
+        """By which part of their time-outs keys expire apart: *jitter*, or the cache's own.
+
+        :raises InvalidArgument: it is no part.
+        """
+        return self.jitter if jitter is None else share("jitter", jitter)
+
     def encode(self, value: object, key: bytes = b"") -> bytes:
         """The bytes to store under *key*.
 
@@ -91,6 +123,27 @@ class Space:
             return self.codec.encode(value, key)
         except Unencodable as error:
             raise Unencodable(f"{as_text(key)!r}: {error}") from error
+
+    def encode_dated(self, value: object, fields: Fields, key: bytes) -> bytes:
+        """The bytes to store under *key*, with *fields*.
+
+        :raises Unencodable: the codec can not write the value.
+        """
+        try:
+            return self.codec.encode_fields(value, fields, key)
+        except Unencodable as error:
+            raise Unencodable(f"{as_text(key)!r}: {error}") from error
+
+    def sight(self, key: bytes, reply: Reply) -> Sight:
+        """What *reply* holds, with all that travels with it."""
+        if reply is None:
+            return NOTHING
+        try:
+            stored = self.codec.decode_fields(reply, key)
+        except Undecodable as error:
+            self.unreadable(error)
+            return Sight(stored=reply)
+        return Sight(stored.value, reply, stored.fields)
 
     def read(self, key: bytes, default: Any, reply: Reply) -> Any:
         """The value that *reply* holds; *default* where it is nil or can not be read."""

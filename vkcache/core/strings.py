@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from vkcache.core import lua
 from vkcache.core.expiry import DEFAULT, Timeout
+from vkcache.core.freshness import spread
 from vkcache.core.keys import EXISTS, UNLINK, UNLINK_WHOLE
 from vkcache.core.plan import (
     ALL,
@@ -99,18 +100,20 @@ def set(
     xx: bool = False,
     get: bool = False,
     keepttl: bool = False,
+    jitter: float | None = None,
 ) -> Command[bool | Any]:
     """True: *value* is stored for *timeout*; False: *nx* (if missing) or *xx* (if there) stopped it.
 
     A time-out of 0 or less leaves nothing stored. With *get*: the old value, or None. *keepttl*: the
-    value keeps the time to live that the key has.
+    value keeps the time to live that the key has. *jitter*: the part of *timeout*, below 1, by which keys
+    that are stored together expire apart; None: the cache's own.
 
     :raises InvalidArgument: *nx* with *xx*, or *keepttl* with a time-out; nothing was sent.
     :raises Unencodable: the value can not be stored; nothing was sent.
     """
     wire = space.key(key, version)
     stored = space.encode(value, wire)
-    lifetime = space.lifetime(timeout)
+    lifetime = space.spread(timeout, wire, jitter)
     if nx or xx or get or keepttl:
         if keepttl and not space.means_default(timeout):
             raise InvalidArgument("keepttl=True keeps the time-out that is there: give no timeout= with it")
@@ -148,10 +151,16 @@ def _set_expired(space: Space, wire: bytes, nx: bool, xx: bool, get: bool) -> Co
 
 
 def add(
-    space: Space, key: str, value: object, timeout: Timeout = DEFAULT, version: int | None = None
+    space: Space,
+    key: str,
+    value: object,
+    timeout: Timeout = DEFAULT,
+    version: int | None = None,
+    *,
+    jitter: float | None = None,
 ) -> Command[bool]:
     """True: nothing was stored at *key* and *value* is now; False: the key is there and stays as it is."""
-    return set(space, key, value, timeout, version, nx=True)
+    return set(space, key, value, timeout, version, nx=True, jitter=jitter)
 
 
 def get_many(space: Space, keys: Iterable[str], version: int | None = None) -> Plan[dict[str, Any]]:
@@ -181,36 +190,46 @@ def _found(space: Space, names: tuple[str, ...], wires: tuple[bytes, ...], repli
 
 
 def set_many(
-    space: Space, data: Mapping[str, object], timeout: Timeout = DEFAULT, version: int | None = None
+    space: Space,
+    data: Mapping[str, object],
+    timeout: Timeout = DEFAULT,
+    version: int | None = None,
+    *,
+    jitter: float | None = None,
 ) -> Steps[list[str]]:
     """The keys that could not be stored, normally none: a server is out of memory, or one of several is gone.
 
-    One round trip a node.
+    One round trip a node. *jitter*: see `set`.
 
     :raises Unreachable: no server could be reached.
     :raises Unencodable: a value can not be stored; nothing was sent.
     """
-    rows, lifetime = _rows(space, data, version), space.lifetime(timeout)
+    rows, lifetime, part = _rows(space, data, version), space.lifetime(timeout), space.share(jitter)
     if not rows:
         return []
     features = yield from GetFeatures()
     msetex = MSETEX_SPREAD if features.msetex else None
-    commands = _stores(rows, lifetime, (MSET_SPREAD, UNLINK, msetex))
+    commands = _stores(rows, lifetime, part, (MSET_SPREAD, UNLINK, msetex))
     return _failed(tuple(data), commands, (yield from Batch(commands)))
 
 
 def mset(
-    space: Space, data: Mapping[str, object], timeout: Timeout = DEFAULT, version: int | None = None
+    space: Space,
+    data: Mapping[str, object],
+    timeout: Timeout = DEFAULT,
+    version: int | None = None,
+    *,
+    jitter: float | None = None,
 ) -> Steps[bool]:
-    """True: all of *data* is stored, at one moment.
+    """True: all of *data* is stored, at one moment. *jitter*: see `set`.
 
     :raises Unencodable: a value can not be stored; nothing was sent.
     """
-    rows, lifetime = _rows(space, data, version), space.lifetime(timeout)
+    rows, lifetime, part = _rows(space, data, version), space.lifetime(timeout), space.share(jitter)
     if not rows:
         return True
     features = yield from GetFeatures()
-    commands = _stores(rows, lifetime, (MSET, UNLINK_WHOLE, MSETEX if features.msetex else None))
+    commands = _stores(rows, lifetime, part, (MSET, UNLINK_WHOLE, MSETEX if features.msetex else None))
     if len(commands) == 1:
         return (yield from commands[0])
     stored: list[bool] = raised((yield from Transaction(commands)))
@@ -227,17 +246,22 @@ def _rows(space: Space, data: Mapping[str, object], version: int | None) -> _Row
 
 
 def _stores(
-    rows: _Rows, lifetime: int | None, verbs: tuple[Verb, Verb, Verb | None]
+    rows: _Rows, lifetime: int | None, part: float, verbs: tuple[Verb, Verb, Verb | None]
 ) -> tuple[Command[bool], ...]:
-    """One command that stores all *rows* where the server has one, else a command for each."""
+    """One command that stores all *rows* where the server has one, else a command for each.
+
+    *part*: by which of *lifetime* they expire apart.
+    """
     mset, unlink, msetex = verbs
     if lifetime is None:
         return (Command(mset, tuple(chain.from_iterable(rows)), ok),)
     if lifetime <= 0:
         return (Command(unlink, tuple([key for key, _ in rows]), yes),)
-    if msetex is not None:
+    if msetex is not None and not part:
         return (Command(msetex, (len(rows), *chain.from_iterable(rows), b"PX", lifetime), truth),)
-    return tuple([Command(SET, (key, stored, b"PX", lifetime), ok) for key, stored in rows])
+    return tuple(
+        [Command(SET, (key, stored, b"PX", spread(lifetime, key, part)), ok) for key, stored in rows]
+    )
 
 
 def _failed(

@@ -139,6 +139,7 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
             timeout=self._site.timeout,
             unreadable=self._site.unreadable,
             page=self._site.settings.scan_itersize,
+            jitter=self._site.settings.jitter,
             default_marks=(DEFAULT_TIMEOUT,),
         )
 

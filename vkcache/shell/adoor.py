@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from vkcache.core import server
 from vkcache.core.plan import (
     Batch,
     Call,
@@ -26,6 +27,7 @@ from vkcache.core.plan import (
 )
 from vkcache.errors import CacheError
 from vkcache.shell.answers import FAILURES, Answers
+from vkcache.shell.clock import Clock
 from vkcache.shell.nodes.base import AsyncNodes
 from vkcache.shell.nodes.fuse import AsyncFuse
 
@@ -36,18 +38,24 @@ class AsyncDoor(Answers):
     """Performs the steps of plans over *nodes*, in whichever event loop asks."""
 
     def __init__(
-        self, nodes: AsyncNodes, *, ignore: bool = False, log_ignored: bool = False, strict: bool = False
+        self,
+        nodes: AsyncNodes,
+        *,
+        ignore: bool = False,
+        log_ignored: bool = False,
+        strict: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__(ignore=ignore, log_ignored=log_ignored, strict=strict)
         self.nodes = nodes
+        self._clock = clock or Clock()
 
     def of_plan(self) -> AsyncDoor:
         """The door for one plan; where errors are ignored, a dead server costs the plan one time-out."""
         if not self._ignore:
             return self
-        return AsyncDoor(
-            AsyncFuse(self.nodes), ignore=True, log_ignored=self._log_ignored, strict=self._strict
-        )
+        nodes, log_ignored, strict = AsyncFuse(self.nodes), self._log_ignored, self._strict
+        return AsyncDoor(nodes, ignore=True, log_ignored=log_ignored, strict=strict, clock=self._clock)
 
     async def perform(self, step: Step[T]) -> T:
         """The result of *step*."""
@@ -75,6 +83,17 @@ class AsyncDoor(Answers):
             return self._all_missed(step.commands, error)
         return self._results(step.commands, answers)
 
+    async def _now(self, _step: Now) -> float:
+        """The server's time; where it does not tell, the best that is known."""
+        if (now := self._clock.now()) is not None:
+            return now
+        asked = time.monotonic()
+        try:
+            answer = self._read(server.CLOCK, await self.nodes.ask(server.CLOCK))
+        except CacheError:
+            answer = None
+        return self._clock.told(asked, answer)
+
     async def _features(self, _step: GetFeatures) -> Features:
         try:
             return await self.nodes.features()
@@ -91,10 +110,6 @@ async def _sleep(_door: AsyncDoor, step: Sleep) -> None:
     await asyncio.sleep(step.seconds)
 
 
-async def _now(_door: AsyncDoor, _step: Now) -> float:
-    return time.time()
-
-
 async def _token(_door: AsyncDoor, _step: Token) -> bytes:
     return secrets.token_hex(16).encode()
 
@@ -105,7 +120,7 @@ _PERFORMERS: dict[type[Step[Any]], Callable[[AsyncDoor, Any], Coroutine[Any, Any
     Transaction: AsyncDoor._batch,
     Call: _call,
     Sleep: _sleep,
-    Now: _now,
+    Now: AsyncDoor._now,
     Token: _token,
     GetFeatures: AsyncDoor._features,
 }

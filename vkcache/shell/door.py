@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from vkcache.core import server
 from vkcache.core.plan import (
     Batch,
     Call,
@@ -25,6 +26,7 @@ from vkcache.core.plan import (
 )
 from vkcache.errors import CacheError, InvalidArgument
 from vkcache.shell.answers import FAILURES, Answers
+from vkcache.shell.clock import Clock
 from vkcache.shell.nodes.base import Nodes
 from vkcache.shell.nodes.fuse import Fuse
 
@@ -35,16 +37,24 @@ class Door(Answers):
     """Performs the steps of plans over *nodes*."""
 
     def __init__(
-        self, nodes: Nodes, *, ignore: bool = False, log_ignored: bool = False, strict: bool = False
+        self,
+        nodes: Nodes,
+        *,
+        ignore: bool = False,
+        log_ignored: bool = False,
+        strict: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__(ignore=ignore, log_ignored=log_ignored, strict=strict)
         self.nodes = nodes
+        self._clock = clock or Clock()
 
     def of_plan(self) -> Door:
         """The door for one plan; where errors are ignored, a dead server costs the plan one time-out."""
         if not self._ignore:
             return self
-        return Door(Fuse(self.nodes), ignore=True, log_ignored=self._log_ignored, strict=self._strict)
+        nodes, log_ignored, strict = Fuse(self.nodes), self._log_ignored, self._strict
+        return Door(nodes, ignore=True, log_ignored=log_ignored, strict=strict, clock=self._clock)
 
     def perform(self, step: Step[T]) -> T:
         """The result of *step*."""
@@ -72,6 +82,17 @@ class Door(Answers):
             return self._all_missed(step.commands, error)
         return self._results(step.commands, answers)
 
+    def _now(self, _step: Now) -> float:
+        """The server's time; where it does not tell, the best that is known."""
+        if (now := self._clock.now()) is not None:
+            return now
+        asked = time.monotonic()
+        try:
+            answer = self._read(server.CLOCK, self.nodes.ask(server.CLOCK))
+        except CacheError:
+            answer = None
+        return self._clock.told(asked, answer)
+
     def _features(self, _step: GetFeatures) -> Features:
         try:
             return self.nodes.features()
@@ -95,7 +116,7 @@ _PERFORMERS: dict[type[Step[Any]], Callable[[Door, Any], Any]] = {
     Transaction: Door._batch,
     Call: _call,
     Sleep: lambda _, step: time.sleep(step.seconds),
-    Now: lambda _, __: time.time(),
+    Now: Door._now,
     Token: lambda _, __: secrets.token_hex(16).encode(),
     GetFeatures: Door._features,
 }

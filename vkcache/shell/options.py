@@ -111,6 +111,11 @@ class Settings:
     )
     secret: Any = option(_is_secret, "give a str or bytes, or several, none of them empty", None, secret=True)
     max_value_size: int = _count(64 * 2**20)
+    jitter: float = option(
+        lambda value: _number(value) and 0 <= value < 1,
+        "give the part of each time-out to spread, 0 or more, below 1",
+        0,
+    )
     strict: bool = _flag(False)
     # keys
     key_function: KeyFunction | None = _function()
@@ -238,6 +243,7 @@ class Options(TypedDict, total=False):
     secret: str | bytes | Sequence[str | bytes] | None
     max_value_size: int
     strict: bool
+    jitter: float
     key_function: KeyFunction | None
     reverse_key_function: Callable[[str], str] | None
     scan_itersize: int

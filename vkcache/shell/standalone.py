@@ -41,6 +41,7 @@ class Standalone(Spaced):
             timeout=timeout,
             unreadable=self._unreadable,
             page=chosen.scan_itersize,
+            jitter=chosen.jitter,
         )
 
     def _open(self, chosen: Settings) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from vkcache.core.codec.bare import Bare
 from vkcache.core.codec.canonical import canonical
-from vkcache.core.codec.envelope import FieldId, Fields
-from vkcache.core.codec.native import Native, Signing, Stored
+from vkcache.core.codec.envelope import FieldId, Fields, Stored
+from vkcache.core.codec.native import Native, Signing
 from vkcache.core.codec.settings import CompressorSpec, Format, SerializerSpec, codec
 
 __all__ = [
@@ -35,6 +35,16 @@ class Codec(Protocol):
     @property
     def bound(self) -> bool:
         """Whether a value is readable under its own key only, so that a rename has to sign again."""
+
+    @property
+    def dated(self) -> bool:
+        """Whether fields can travel with a value, such as the time from which on it is stale."""
+
+    def encode_fields(self, value: object, fields: Fields, key: bytes = b"") -> bytes:
+        """As `encode`, with *fields*; without any where the codec is not `dated`."""
+
+    def decode_fields(self, data: bytes, key: bytes = b"") -> Stored:
+        """As `decode`, with all fields that travel with the value."""
 
     def encode(self, value: object, key: bytes = b"") -> bytes:
         """The bytes to store under the wire key *key*.

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from vkcache.core.codec.canonical import canonical
 from vkcache.core.codec.compressors import NONE, Compressor
 from vkcache.core.codec.counters import is_number, read_number, write_int
+from vkcache.core.codec.envelope import Fields, Stored
 from vkcache.core.codec.faults import TooLarge, undecodable
 from vkcache.core.codec.serializers import Serializer
 from vkcache.core.codec.writing import deflated, dumped, within
@@ -33,6 +34,11 @@ class Bare:
     @property
     def bound(self) -> bool:
         """Never: a bare value is the same under every key."""
+        return False
+
+    @property
+    def dated(self) -> bool:
+        """Never: there is no place for fields."""
         return False
 
     @property
@@ -66,6 +72,17 @@ class Bare:
             return _load(self.serializers, self._inflated(data))
         except Exception as error:
             raise undecodable(error, key) from error
+
+    def encode_fields(self, value: object, fields: Fields, key: bytes = b"") -> bytes:  # noqa: ARG002  as Native's
+        """`encode`: a bare value has no fields."""
+        return self.encode(value, key)
+
+    def decode_fields(self, data: bytes, key: bytes = b"") -> Stored:
+        """`decode`, without fields.
+
+        :raises Undecodable: it can not be read, for whatever reason.
+        """
+        return Stored(self.decode(data, key))
 
     def encode_part(self, value: object, *, ordered: bool = False, compressed: bool = True) -> bytes:
         """The bytes of a member of a list, a set, a hash ...

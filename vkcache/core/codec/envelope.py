@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
@@ -42,6 +42,14 @@ class FieldId(IntEnum):
 
 
 Fields: TypeAlias = tuple[tuple[int, bytes], ...]
+
+
+@frozen
+class Stored:
+    """A value and the fields that travel with it in its envelope."""
+
+    value: Any
+    fields: Fields = ()
 
 
 @frozen

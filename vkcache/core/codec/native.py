@@ -24,6 +24,7 @@ from vkcache.core.codec.envelope import (
     Envelope,
     FieldId,
     Fields,
+    Stored,
     parse,
     wrap,
 )
@@ -35,14 +36,6 @@ from vkcache.core.codec.writing import deflated, dumped, within
 from vkcache.errors import Unencodable
 
 Signing: TypeAlias = Literal["pickles", "all", "off"]
-
-
-@frozen
-class Stored:
-    """A value and the fields that travel with it in its envelope."""
-
-    value: Any
-    fields: Fields = ()
 
 
 @frozen
@@ -67,6 +60,11 @@ class Native:
     def bound(self) -> bool:
         """Whether a value is readable under its own key only, so that a rename has to sign again."""
         return self.signing == "all"
+
+    @property
+    def dated(self) -> bool:
+        """Always: an envelope has fields."""
+        return True
 
     @property
     def runs_unsigned(self) -> bool:
@@ -141,6 +139,8 @@ class Native:
         :raises Undecodable: it can not be read, for whatever reason.
         """
         try:
+            if data[:2] == PLAIN and len(data) <= self.plain_reads:
+                return Stored(unpackb(data[2:], strict_map_key=False))
             return self._open(data, key) if data[:1] == MAGIC else Stored(read_number(data))
         except Exception as error:
             raise undecodable(error, key) from error

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from functools import partial
+from hashlib import sha1
 from typing import Any
 
 from fakeredis._commands import CommandItem, Signature  # type: ignore[attr-defined]  # there in all versions
@@ -44,6 +45,14 @@ class Faithful(FakeSocket):
             return attempt(first)
 
         return super()._blocking(timeout, attempt_or_end, *shape)
+
+    def _get_server_runtime(self, server: Any) -> Any:
+        # The engine's own scripts have no SHA-1.
+        runtime = super()._get_server_runtime(server)
+        library = runtime.globals().redis
+        if library.sha1hex is None:
+            library.sha1hex = lambda text: sha1(text, usedforsecurity=False).hexdigest().encode()
+        return runtime
 
     def _name_to_func(self, cmd_name: str) -> Any:
         # The engine's own BLMOVE does not wait where the source is missing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vkcache.core import compound, keys, scripts, server, strings
+from vkcache.core import compound, flights, keys, scripts, server, strings
 from vkcache.shell.binding import awaited, awaited_stream, command, either, plan, stream
 
 
@@ -17,7 +17,7 @@ class Strings:
     mget = plan(strings.mget)
     set_many = plan(strings.set_many)
     mset = plan(strings.mset)
-    get_or_set = plan(compound.get_or_set)
+    get_or_set = plan(flights.get_or_set)
     incr = either(compound.incr, strings.incr)
     decr = either(compound.decr, strings.decr)
 
@@ -33,7 +33,7 @@ class AwaitedStrings:
     amget = awaited(strings.mget)
     aset_many = awaited(strings.set_many)
     amset = awaited(strings.mset)
-    aget_or_set = awaited(compound.get_or_set)
+    aget_or_set = awaited(flights.get_or_set)
     aincr = awaited(compound.incr)
     adecr = awaited(compound.decr)
 
@@ -41,8 +41,8 @@ class AwaitedStrings:
 class Keys:
     """Commands on keys of any kind."""
 
-    delete = command(keys.delete)
-    delete_many = plan(keys.delete_many)
+    delete = either(flights.delete, flights.delete_alone)
+    delete_many = plan(flights.delete_many)
     has_key = command(keys.has_key)
     touch = command(keys.touch)
     expire = command(keys.expire)
@@ -68,8 +68,8 @@ class Keys:
 class AwaitedKeys:
     """Commands on keys of any kind, awaited."""
 
-    adelete = awaited(keys.delete)
-    adelete_many = awaited(keys.delete_many)
+    adelete = awaited(flights.delete)
+    adelete_many = awaited(flights.delete_many)
     ahas_key = awaited(keys.has_key)
     atouch = awaited(keys.touch)
     aexpire = awaited(keys.expire)
