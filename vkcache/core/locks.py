@@ -72,6 +72,46 @@ class Held:
     fence: int
 
 
+@frozen
+class Terms:
+    """What a lock was asked for with.
+
+    :ivar name: the user's own.
+    :ivar renewed: within ``with`` its lease is renewed.
+    :ivar thread_local: each thread holds what it has acquired itself, no more.
+    """
+
+    name: str
+    lock: Lock
+    wait: Wait
+    renewed: bool
+    thread_local: bool
+
+
+def terms(
+    space: Space,
+    key: str,
+    version: int | None = None,
+    timeout: float | timedelta | None = None,
+    sleep: float = 0.1,
+    blocking: bool = True,
+    blocking_timeout: float | None = None,
+    thread_local: bool = True,
+) -> Terms:
+    """A lock of this name, not yet acquired: ``with cache.lock("k"): ...``, for tasks ``async with``.
+
+    *timeout*: the lease, in seconds; None: 30, renewed within ``with``.
+    *blocking_timeout*: the longest wait; None: for ever. *sleep*: how long it waits to be woken at
+    most, before it looks for itself. *thread_local*: a thread that shares the object holds what it has
+    acquired itself, no more.
+
+    :raises InvalidKey: the key can not be sent.
+    :raises InvalidArgument: a time is no number of seconds, or negative, or the lease is 0.
+    """
+    how = wait(sleep, blocking, blocking_timeout)
+    return Terms(key, lock(space, key, version, timeout), how, timeout is None, thread_local)
+
+
 def lock(
     space: Space, key: str, version: int | None = None, timeout: float | timedelta | None = None
 ) -> Lock:

@@ -178,3 +178,87 @@ return 1"""
 REMOVE: Final = b"""\
 redis.call('UNLINK', KEYS[2])
 return redis.call('UNLINK', KEYS[1])"""
+
+
+# A semaphore is four keys: who holds permits (a sorted set of tokens by the end of their leases, in ms of
+# the server's clock), who waits (by the us in which they came), until when those who wait are taken for
+# alive (in ms), and a hash of how many permits each token is for. Who is overdue is dropped by whoever
+# comes next. The scripts answer who of those that wait can be served next, or '': that one is to be woken.
+_SEMAPHORE: Final = b"""\
+local time = redis.call('TIME')
+local now, moment = time[1] * 1000 + math.floor(time[2] / 1000), time[1] * 1000000 + time[2]
+local function whole(number) return string.format('%.0f', number) end
+local function drop(token)
+  local held = redis.call('ZREM', KEYS[1], token)
+  redis.call('ZREM', KEYS[2], token)
+  redis.call('ZREM', KEYS[3], token)
+  redis.call('HDEL', KEYS[4], token)
+  return held
+end
+for _, leases in ipairs({KEYS[1], KEYS[3]}) do
+  for _, token in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do drop(token) end
+end
+local function free(capacity)
+  for _, token in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    capacity = capacity - redis.call('HGET', KEYS[4], token)
+  end
+  return capacity
+end
+local function first(left)
+  local token = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
+  return token and tonumber(redis.call('HGET', KEYS[4], token)) <= left and token or ''
+end
+"""
+
+# ARGV[1]: the caller's token, ARGV[2]: for how many permits, ARGV[3]: how many there are, ARGV[4]: the lease
+# in ms, ARGV[5]: for how many ms the caller's place among those who wait is kept; '0' where it will not wait.
+# {fence, next}: it holds them; fence: the server's clock in us, greater every time. {0, next}: it does not.
+TAKE: Final = (
+    _SEMAPHORE
+    + b"""\
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and not redis.call('ZSCORE', KEYS[2], ARGV[1]) then
+  local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+  local place = last and math.max(last + 1, moment) or moment
+  redis.call('ZADD', KEYS[2], whole(place), ARGV[1])
+  redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
+end
+local fence = 0
+if first(free(tonumber(ARGV[3]))) == ARGV[1] then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('ZADD', KEYS[1], whole(now + ARGV[4]), ARGV[1])
+end
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then fence = moment
+elseif ARGV[5] == '0' then drop(ARGV[1])
+else redis.call('ZADD', KEYS[3], whole(now + ARGV[5]), ARGV[1]) end
+local longest = math.max(ARGV[4], ARGV[5])
+for _, key in ipairs(KEYS) do
+  if redis.call('PTTL', key) < longest then redis.call('PEXPIRE', key, longest) end
+end
+return {fence, first(free(tonumber(ARGV[3])))}"""
+)
+
+# ARGV[1]: the caller's token, ARGV[2]: how many permits there are. {1, next}: it held some, and they are
+# free now. {0, next}: it did not, nor does it wait any more.
+GIVE: Final = (
+    _SEMAPHORE
+    + b"""\
+return {drop(ARGV[1]), first(free(tonumber(ARGV[2])))}"""
+)
+
+# ARGV[1]: the caller's token, ARGV[2]: the lease in ms. 1: it ends so late now. 0: it had ended.
+KEEP: Final = (
+    _SEMAPHORE
+    + b"""\
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+redis.call('ZADD', KEYS[1], whole(now + ARGV[2]), ARGV[1])
+for _, key in ipairs({KEYS[1], KEYS[4]}) do
+  if redis.call('PTTL', key) < tonumber(ARGV[2]) then redis.call('PEXPIRE', key, ARGV[2]) end
+end
+return 1"""
+)
+
+# KEYS[1]: a list on which one waits, ARGV[1]: for how many ms the wake-up is there.
+WAKE: Final = b"""\
+redis.call('RPUSH', KEYS[1], '')
+return redis.call('PEXPIRE', KEYS[1], ARGV[1])"""

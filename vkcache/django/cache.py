@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import valkey
@@ -21,10 +20,8 @@ from vkcache.core.space import Space
 from vkcache.django.sites import Site, site
 from vkcache.django.util import NoCompressor, WholeCodec
 from vkcache.shell.adoor import AsyncDoor
-from vkcache.shell.binding import Function, awaited, awaited_stream
+from vkcache.shell.binding import Function, awaited, awaited_handle, awaited_stream
 from vkcache.shell.client import Carrier
-from vkcache.shell.holding import Terms
-from vkcache.shell.locks import AsyncLock
 from vkcache.shell.pipeline import AsyncPipeline
 from vkcache.shell.run import run_async, stream_async
 from vkcache.shell.tables import AwaitedCommands, Commands
@@ -52,10 +49,22 @@ def _of_awaited_stream(function: Function) -> Function:
     return method
 
 
+def _of_awaited_handle(function: Function) -> Function:
+    def method(self: Both, /, *args: Any, **kwargs: Any) -> Any:
+        return function(self.space, *args, **kwargs)(self.aexecute)
+
+    return method
+
+
 class Both(Carrier):
     """A shell whose every method has an a-prefixed sibling, over connections of the running event loop."""
 
-    forms = {**Carrier.forms, awaited: _of_awaited, awaited_stream: _of_awaited_stream}  # noqa: RUF012  # never changed
+    forms = {
+        **Carrier.forms,
+        awaited: _of_awaited,
+        awaited_stream: _of_awaited_stream,
+        awaited_handle: _of_awaited_handle,
+    }  # never changed
 
     _site: Site
 
@@ -70,30 +79,6 @@ class Both(Carrier):
     def apipeline(self, *, transaction: bool = True, version: int | None = None) -> AsyncPipeline:
         """`pipeline` for tasks: ``async with cache.apipeline() as pipe``, or after ``await``."""
         return AsyncPipeline(self._adoor, self._space_of(version), transaction=transaction)
-
-    def alock(
-        self,
-        key: str,
-        version: int | None = None,
-        timeout: float | timedelta | None = None,
-        sleep: float = 0.1,
-        blocking: bool = True,
-        blocking_timeout: float | None = None,
-        thread_local: bool = True,
-    ) -> AsyncLock:
-        """`lock` for tasks: ``async with cache.alock("k"): ...``, or after ``await``; see `AsyncLock`.
-
-        *timeout*: the lease, in seconds; None: 30, renewed within ``async with``.
-        *blocking_timeout*: the longest wait; None: for ever. *sleep*: how long it waits to be woken at
-        most, before it looks for itself.
-
-        :raises InvalidKey: the key can not be sent.
-        :raises InvalidArgument: a time is no number of seconds, or negative, or the lease is 0.
-        """
-        terms = Terms.of(self.space, key, version, timeout, (sleep, blocking, blocking_timeout))
-        return AsyncLock(self.aexecute, terms, thread_local=thread_local)
-
-    aget_lock = alock
 
 
 class RawCache(Commands, AwaitedCommands, Both):

@@ -13,15 +13,18 @@ from vkcache.shell.aclient import AsyncClient
 from vkcache.shell.client import Client
 from vkcache.shell.locks import AsyncLock, Lock
 from vkcache.shell.pipeline import AsyncPipeline, Pipeline
+from vkcache.shell.semaphores import AsyncSemaphore, Semaphore
 
 __all__ = [
     "AsyncClient",
     "AsyncLock",
     "AsyncPipeline",
+    "AsyncSemaphore",
     "Client",
     "Lock",
     "Pipeline",
     "ScriptHelpers",
+    "Semaphore",
     "decode_list_or_none_post",
     "decode_list_post",
     "decode_single_post",

@@ -13,9 +13,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from functools import cache
+from functools import cache, update_wrapper
 from types import FunctionType
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from vkcache.core.plan import Command, Pages, Plan
 from vkcache.core.space import Space
@@ -25,6 +25,8 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 T = TypeVar("T")
 S = TypeVar("S")
+X = TypeVar("X")
+A = TypeVar("A")
 
 Function: TypeAlias = Callable[..., Any]
 """A core function or a method; its exact signature is kept by the line that holds it."""
@@ -183,6 +185,69 @@ class awaited_stream(Line, Generic[P, T]):
         raise self.refused(owner)
 
 
+class Execute(Protocol):
+    """Carries a plan out."""
+
+    def __call__(self, plan: Plan[T], /) -> T: ...
+
+
+class AsyncExecute(Protocol):
+    """Carries a plan out, awaited."""
+
+    def __call__(self, plan: Plan[T], /) -> Coroutine[Any, Any, T]: ...
+
+
+class handle(Line, Generic[P, X, S, A]):
+    """What is held for a while, as an object: for threads, for tasks. A pipeline does not have it."""
+
+    def __init__(
+        self,
+        terms: Callable[Concatenate[Space, P], X],
+        held: Callable[[Execute, X], S],
+        async_held: Callable[[AsyncExecute, X], A],
+    ) -> None:
+        super().__init__(terms)
+        self.held, self.async_held = held, async_held
+
+    @overload
+    def __get__(self, shell: Sync, owner: type) -> Callable[P, S]: ...
+    @overload
+    def __get__(self, shell: Async, owner: type) -> Callable[P, A]: ...
+    @overload
+    def __get__(self, shell: None, owner: type) -> Function: ...
+    def __get__(self, shell: object, owner: type) -> Any:
+        raise self.refused(owner)
+
+
+class awaited_handle(Line, Generic[P, X, A]):
+    """The a-prefixed sibling of a handle, for a shell that has both."""
+
+    def __init__(
+        self, terms: Callable[Concatenate[Space, P], X], async_held: Callable[[AsyncExecute, X], A]
+    ) -> None:
+        super().__init__(terms)
+        self.async_held = async_held
+
+    @overload
+    def __get__(self, shell: Sync, owner: type) -> Callable[P, A]: ...
+    @overload
+    def __get__(self, shell: None, owner: type) -> Function: ...
+    def __get__(self, shell: object, owner: type) -> Any:
+        raise self.refused(owner)
+
+
+def held(terms: Function, kind: Function) -> Function:
+    """The function of a space that answers how its object of *kind* is made by what carries plans out."""
+
+    def opened(space: Space, /, *args: Any, **kwargs: Any) -> Function:
+        asked = terms(space, *args, **kwargs)
+        return lambda execute: kind(execute, asked)
+
+    update_wrapper(opened, terms)
+    opened.__dict__["__signature__"] = inspect.signature(terms).replace(return_annotation=kind.__name__)
+    return opened
+
+
 class Shell:
     """What carries plans out. A subclass says in *forms* how each kind of line becomes a method."""
 
@@ -207,9 +272,19 @@ class Shell:
 class Sync(Shell):
     """A shell whose methods answer the result."""
 
+    @classmethod
+    def carried(cls, line: Line) -> Function | None:
+        if isinstance(line, awaited_handle):
+            return held(line.function, line.async_held)
+        return held(line.function, line.held) if isinstance(line, handle) else line.function
+
 
 class Async(Shell):
     """A shell whose methods answer a coroutine of the result."""
+
+    @classmethod
+    def carried(cls, line: Line) -> Function | None:
+        return held(line.function, line.async_held) if isinstance(line, handle) else line.function
 
 
 class Queue(Shell):

@@ -7,16 +7,13 @@ the commands. Commands come from `shell.tables`; steps are performed in `shell.d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vkcache.core.plan import Pages, Plan
-from vkcache.shell.binding import Function, Sync, command, either, plan, stream
+from vkcache.shell.binding import Function, Sync, command, either, handle, plan, stream
 from vkcache.shell.door import Door
 from vkcache.shell.doors import door
-from vkcache.shell.holding import Terms
-from vkcache.shell.locks import Lock
 from vkcache.shell.naming import Spaced
 from vkcache.shell.options import Settings
 from vkcache.shell.pipeline import Pipeline
@@ -49,10 +46,17 @@ def _of_stream(function: Function) -> Function:
     return method
 
 
+def _of_handle(function: Function) -> Function:
+    def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Any:
+        return function(self.space, *args, **kwargs)(self.execute)
+
+    return method
+
+
 class Carrier(Sync, Spaced):
     """A shell that carries plans out at once, over a door that others may share."""
 
-    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream}  # noqa: RUF012  # never changed
+    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream, handle: _of_handle}  # noqa: RUF012  # never changed
 
     _door: Door
 
@@ -66,30 +70,6 @@ class Carrier(Sync, Spaced):
     def pipeline(self, *, transaction: bool = True, version: int | None = None) -> Pipeline:
         """A pipeline over this cache's server, with its defaults; *version*: where a call names none."""
         return Pipeline(self._door, self._space_of(version), transaction=transaction)
-
-    def lock(
-        self,
-        key: str,
-        version: int | None = None,
-        timeout: float | timedelta | None = None,
-        sleep: float = 0.1,
-        blocking: bool = True,
-        blocking_timeout: float | None = None,
-        thread_local: bool = True,
-    ) -> Lock:
-        """A lock of this name, not yet acquired: ``with cache.lock("k"): ...``; see `Lock`.
-
-        *timeout*: the lease, in seconds; None: 30, renewed within ``with``.
-        *blocking_timeout*: the longest wait; None: for ever. *sleep*: how long it waits to be woken at
-        most, before it looks for itself.
-
-        :raises InvalidKey: the key can not be sent.
-        :raises InvalidArgument: a time is no number of seconds, or negative, or the lease is 0.
-        """
-        terms = Terms.of(self.space, key, version, timeout, (sleep, blocking, blocking_timeout))
-        return Lock(self.execute, terms, thread_local=thread_local)
-
-    get_lock = lock
 
     def close(self) -> None:
         """Close all connections. The next call opens new ones."""

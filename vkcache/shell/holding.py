@@ -9,49 +9,16 @@ import asyncio
 import os
 import threading
 import time
-from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from vkcache.core import locks
 from vkcache.core.keyspace import on_wire
 from vkcache.core.plan import Steps
-from vkcache.core.space import Space
 from vkcache.errors import InvalidArgument, LockNotAcquired, LockNotOwned
 from vkcache.shell.renewals import Renewal
-
-
-@frozen
-class Terms:
-    """What a lock was asked for with.
-
-    :ivar name: the user's own.
-    :ivar renewed: within ``with`` its lease is renewed.
-    """
-
-    name: str
-    lock: locks.Lock
-    wait: locks.Wait
-    renewed: bool
-
-    @classmethod
-    def of(
-        cls,
-        space: Space,
-        key: str,
-        version: int | None,
-        timeout: float | timedelta | None,
-        waiting: tuple[float, bool, float | None],
-    ) -> Self:
-        """Those of a call of ``lock``; *waiting*: its sleep, blocking and blocking_timeout.
-
-        :raises InvalidKey: the key can not be sent.
-        :raises InvalidArgument: a time is no number of seconds, or negative, or the lease is 0.
-        """
-        lock = locks.lock(space, key, version, timeout)
-        return cls(key, lock, locks.wait(*waiting), renewed=timeout is None)
 
 
 @define(eq=False)
@@ -75,11 +42,11 @@ class Hold:
 class Holder:
     """What `Lock` and `AsyncLock` know alike: what they hold, and how its loss is told."""
 
-    def __init__(self, terms: Terms, *, thread_local: bool) -> None:
+    def __init__(self, terms: locks.Terms) -> None:
         self._terms = terms
         self._lock = terms.lock
         self._lease = terms.lock.lease / 1000
-        self._own: Any = threading.local() if thread_local else SimpleNamespace()
+        self._own: Any = threading.local() if terms.thread_local else SimpleNamespace()
 
     @property
     def name(self) -> str:

@@ -7,31 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self
 
 from vkcache.core import locks
-from vkcache.core.plan import Plan
 from vkcache.errors import CacheError, LockNotOwned
-from vkcache.shell.holding import Hold, Holder, Terms
-from vkcache.shell.renewals import Renewal, renewals
-
-T = TypeVar("T")
-
-
-class Execute(Protocol):
-    """Carries a plan out."""
-
-    def __call__(self, plan: Plan[T], /) -> T: ...
-
-
-class AsyncExecute(Protocol):
-    """Carries a plan out, awaited."""
-
-    def __call__(self, plan: Plan[T], /) -> Coroutine[Any, Any, T]: ...
+from vkcache.shell.binding import AsyncExecute, Execute
+from vkcache.shell.holding import Holder
+from vkcache.shell.keeping import given_up, keep, kept
 
 
 def _seconds(by: float | timedelta) -> float:
@@ -48,8 +35,8 @@ class Lock(Holder):
     With *thread_local* a thread that shares this object holds what it has acquired itself, no more.
     """
 
-    def __init__(self, execute: Execute, terms: Terms, *, thread_local: bool) -> None:
-        super().__init__(terms, thread_local=thread_local)
+    def __init__(self, execute: Execute, terms: locks.Terms) -> None:
+        super().__init__(terms)
         self._execute = execute
 
     def acquire(
@@ -79,8 +66,7 @@ class Lock(Holder):
         :raises LockNotOwned: it is not held by this object; whoever holds it keeps it.
         """
         hold = self._given_up()
-        if isinstance(hold.renewal, Renewal):
-            renewals().discard(hold.renewal)
+        given_up(hold)
         try:
             freed = self._execute(locks.release(self._lock, hold.held.owner))
         except CacheError:
@@ -126,8 +112,8 @@ class Lock(Holder):
             raise self._not_acquired()
         if self._terms.renewed:
             hold = self._mine()
-            hold.renewal = Renewal(self._lease / 3, lambda: self._renew(hold))
-            renewals().add(hold.renewal)
+            plan = partial(locks.renew, self._lock, hold.held.owner)
+            hold.renewal = kept(self._execute, plan, hold, self._lease)
         return self
 
     def __exit__(
@@ -139,14 +125,6 @@ class Lock(Holder):
         with suppress(*(() if error is None else (LockNotOwned,))):
             self.release()
 
-    def _renew(self, hold: Hold) -> bool:
-        until = time.monotonic() + self._lease
-        try:
-            answer = self._execute(locks.renew(self._lock, hold.held.owner))
-        except CacheError:
-            answer = None
-        return hold.renewed(answer, until)
-
 
 class AsyncLock(Holder):
     """`Lock` for asyncio: ``async with client.lock("k"): ...``; also where it is awaited first.
@@ -155,8 +133,8 @@ class AsyncLock(Holder):
     leaves nothing behind; one that is cancelled while it releases has released.
     """
 
-    def __init__(self, execute: AsyncExecute, terms: Terms, *, thread_local: bool) -> None:
-        super().__init__(terms, thread_local=thread_local)
+    def __init__(self, execute: AsyncExecute, terms: locks.Terms) -> None:
+        super().__init__(terms)
         self._execute = execute
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -179,8 +157,7 @@ class AsyncLock(Holder):
     async def release(self) -> None:
         """See `Lock.release`."""
         hold = self._given_up()
-        if isinstance(hold.renewal, asyncio.Task):
-            hold.renewal.cancel()
+        given_up(hold)
         try:
             freed = await self._execute(locks.release(self._lock, hold.held.owner))
         except CacheError:
@@ -218,7 +195,9 @@ class AsyncLock(Holder):
             raise self._not_acquired()
         if self._terms.renewed:
             hold = self._mine()
-            hold.renewal = asyncio.create_task(self._renew(hold), name=f"renews lock {self.name}")
+            plan = partial(locks.renew, self._lock, hold.held.owner)
+            renewing = keep(self._execute, plan, hold, self._lease)
+            hold.renewal = asyncio.create_task(renewing, name=f"renews lock {self.name}")
         return self
 
     async def __aexit__(
@@ -229,14 +208,3 @@ class AsyncLock(Holder):
         """
         with suppress(*(() if error is None else (LockNotOwned,))):
             await self.release()
-
-    async def _renew(self, hold: Hold) -> None:
-        going_on = True
-        while going_on:
-            await asyncio.sleep(self._lease / 3)
-            until = time.monotonic() + self._lease
-            try:
-                answer = await self._execute(locks.renew(self._lock, hold.held.owner))
-            except CacheError:
-                answer = None
-            going_on = hold.renewed(answer, until)

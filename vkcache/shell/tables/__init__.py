@@ -25,10 +25,12 @@ from vkcache.shell.tables.structures import (
 )
 from vkcache.shell.tables.values import (
     AwaitedKeys,
+    AwaitedLocks,
     AwaitedScripts,
     AwaitedStrings,
     AwaitedWhole,
     Keys,
+    Locks,
     Scripts,
     Strings,
     Whole,
@@ -36,7 +38,7 @@ from vkcache.shell.tables.values import (
 
 
 class Commands(
-    Strings, Keys, Hashes, Lists, Sets, SortedSets, Streams, Bitmaps, HyperLogLogs, Geo, Scripts, Whole
+    Strings, Keys, Hashes, Lists, Sets, SortedSets, Streams, Bitmaps, HyperLogLogs, Geo, Locks, Scripts, Whole
 ):
     """Every method that a shell has for a cache's contents."""
 
@@ -52,6 +54,7 @@ class AwaitedCommands(
     AwaitedBitmaps,
     AwaitedHyperLogLogs,
     AwaitedGeo,
+    AwaitedLocks,
     AwaitedScripts,
     AwaitedWhole,
 ):

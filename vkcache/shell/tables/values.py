@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from vkcache.core import compound, flights, keys, scripts, server, strings
-from vkcache.shell.binding import awaited, awaited_stream, command, either, plan, stream
+from vkcache.core import compound, flights, keys, locks, scripts, semaphores, server, strings
+from vkcache.shell.binding import (
+    awaited,
+    awaited_handle,
+    awaited_stream,
+    command,
+    either,
+    handle,
+    plan,
+    stream,
+)
+from vkcache.shell.locks import AsyncLock, Lock
+from vkcache.shell.semaphores import AsyncSemaphore, Semaphore
 
 
 class Strings:
@@ -90,6 +101,22 @@ class AwaitedKeys:
     ascan = awaited(keys.scan)
     aiter_keys = awaited_stream(keys.iter_keys)
     akeys = awaited(keys.keys)
+
+
+class Locks:
+    """What is held for a while."""
+
+    lock = handle(locks.terms, Lock, AsyncLock)
+    get_lock = handle(locks.terms, Lock, AsyncLock)
+    semaphore = handle(semaphores.terms, Semaphore, AsyncSemaphore)
+
+
+class AwaitedLocks:
+    """What is held for a while, by tasks."""
+
+    alock = awaited_handle(locks.terms, AsyncLock)
+    aget_lock = awaited_handle(locks.terms, AsyncLock)
+    asemaphore = awaited_handle(semaphores.terms, AsyncSemaphore)
 
 
 class Scripts:

@@ -1,0 +1,216 @@
+"""Semaphores as their users hold them: `Semaphore` for threads, `AsyncSemaphore` for tasks.
+
+What may enter: which plan of `core.semaphores` a call carries out, and who holds what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Generator, Hashable
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from vkcache.core import semaphores
+from vkcache.core.locks import Held
+from vkcache.core.plan import Steps
+from vkcache.errors import CacheError, InvalidArgument, LockNotAcquired, LockNotOwned
+from vkcache.shell.binding import AsyncExecute, Execute
+from vkcache.shell.holding import Hold
+from vkcache.shell.keeping import given_up, keep, kept
+
+
+class Permits:
+    """What `Semaphore` and `AsyncSemaphore` know alike: who holds what of it, and how its loss is told."""
+
+    def __init__(self, terms: semaphores.Terms) -> None:
+        self._terms = terms
+        self._semaphore = terms.semaphore
+        self._lease = terms.semaphore.lease / 1000
+        self._holds: list[tuple[Hashable, Hold]] = []
+
+    @property
+    def name(self) -> str:
+        """The key that it was asked for with."""
+        return self._terms.name
+
+    @property
+    def token(self) -> int | None:
+        """The fencing token of what this thread or task holds; None where it holds nothing. See `Lock.token`."""
+        hold = self._hold
+        return None if hold is None else hold.held.fence
+
+    @property
+    def lost(self) -> bool:
+        """Whether this thread or task held permits and holds them no more: their lease has run out."""
+        hold = self._hold
+        return hold is not None and (hold.lost or time.monotonic() > hold.until)
+
+    def check(self) -> None:
+        """Nothing where this thread or task holds permits, as far as this process knows without asking.
+
+        :raises LockNotOwned: it does not, or they were lost.
+        """
+        if self._hold is None or self.lost:
+            raise self._not_owned()
+
+    def _me(self) -> Hashable:
+        """Who calls."""
+        raise NotImplementedError
+
+    @property
+    def _hold(self) -> Hold | None:
+        me, process = self._me(), os.getpid()
+        mine = [hold for owner, hold in self._holds if owner == me and hold.process == process]
+        return mine[-1] if mine else None
+
+    def _not_owned(self) -> LockNotOwned:
+        return LockNotOwned(f"semaphore {self.name!r}: not held, or its lease ran out: acquire it first")
+
+    def _not_acquired(self) -> LockNotAcquired:
+        return LockNotAcquired(f"semaphore {self.name!r}: others held its permits for all of timeout")
+
+    def _acquiring(self, blocking: bool, timeout: float | None) -> Steps[Held | None]:
+        if not blocking and timeout is not None:
+            raise InvalidArgument("blocking=False waits for no time: leave timeout out")
+        given = self._terms.limit if timeout is None else semaphores.limit(timeout)
+        return semaphores.acquire(self._semaphore, given if blocking else 0)
+
+    def _took(self, held: Held | None) -> Hold | None:
+        if held is None:
+            return None
+        hold = Hold(held, time.monotonic() + self._lease)
+        self._holds.append((self._me(), hold))
+        return hold
+
+    def _given_up(self) -> Hold:
+        """What this thread or task took last, else what another did."""
+        process = os.getpid()
+        rows = [row for row in self._holds if row[1].process == process]
+        me = self._me()
+        mine = [row for row in rows if row[0] == me] or rows
+        if not mine:
+            raise self._not_owned()
+        self._holds.remove(mine[-1])
+        given_up(mine[-1][1])
+        return mine[-1][1]
+
+    def _put_back(self, hold: Hold) -> None:
+        self._holds.append((self._me(), hold))
+
+
+class Semaphore(Permits):
+    """Permits that threads, processes and hosts share, with the interface of `threading.Semaphore`.
+
+    ``with cache.semaphore("k", 5): ...`` holds one for the body, and renews its lease meanwhile. The object
+    may be shared by threads; each ``with`` holds what is its own.
+    """
+
+    def __init__(self, execute: Execute, terms: semaphores.Terms) -> None:
+        super().__init__(terms)
+        self._execute = execute
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """True: held now. False: others held them for all of the wait, or nobody answered where errors are
+        ignored.
+
+        *timeout*: the longest wait in seconds; None: as it was made with.
+
+        :raises InvalidArgument: the time is no number of seconds, or given with ``blocking=False``.
+        """
+        return self._took(self._execute(self._acquiring(blocking, timeout))) is not None
+
+    def release(self) -> None:
+        """Free what this thread acquired last, else what another did, and wake who can be served next.
+
+        :raises LockNotOwned: nothing of it is held by this object.
+        """
+        hold = self._given_up()
+        try:
+            freed = self._execute(semaphores.release(self._semaphore, hold.held.owner))
+        except CacheError:
+            self._put_back(hold)  # so that it can be released again
+            raise
+        if not freed:
+            raise self._not_owned()
+
+    def __enter__(self) -> Self:
+        """
+        :raises LockNotAcquired: others held the permits for all of the wait.
+        """
+        hold = self._took(self._execute(self._acquiring(True, None)))
+        if hold is None:
+            raise self._not_acquired()
+        plan = partial(semaphores.renew, self._semaphore, hold.held.owner)
+        hold.renewal = kept(self._execute, plan, hold, self._lease)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """
+        :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
+        """
+        with suppress(*(() if error is None else (LockNotOwned,))):
+            self.release()
+
+    def _me(self) -> Hashable:
+        return threading.get_ident()
+
+
+class AsyncSemaphore(Permits):
+    """`Semaphore` for asyncio: ``async with client.semaphore("k", 5): ...``; also where it is awaited first.
+
+    The object may be shared by tasks. While the body runs a task of its own renews the lease.
+    """
+
+    def __init__(self, execute: AsyncExecute, terms: semaphores.Terms) -> None:
+        super().__init__(terms)
+        self._execute = execute
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self
+        yield  # what makes this function a generator
+
+    async def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """See `Semaphore.acquire`."""
+        return self._took(await self._execute(self._acquiring(blocking, timeout))) is not None
+
+    async def release(self) -> None:
+        """See `Semaphore.release`."""
+        hold = self._given_up()
+        try:
+            freed = await self._execute(semaphores.release(self._semaphore, hold.held.owner))
+        except CacheError:
+            self._put_back(hold)
+            raise
+        if not freed:
+            raise self._not_owned()
+
+    async def __aenter__(self) -> Self:
+        """
+        :raises LockNotAcquired: others held the permits for all of the wait.
+        """
+        hold = self._took(await self._execute(self._acquiring(True, None)))
+        if hold is None:
+            raise self._not_acquired()
+        plan = partial(semaphores.renew, self._semaphore, hold.held.owner)
+        renewing = keep(self._execute, plan, hold, self._lease)
+        hold.renewal = asyncio.create_task(renewing, name=f"renews semaphore {self.name}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """
+        :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
+        """
+        with suppress(*(() if error is None else (LockNotOwned,))):
+            await self.release()
+
+    def _me(self) -> Hashable:
+        return asyncio.current_task()
