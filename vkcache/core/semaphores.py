@@ -43,7 +43,7 @@ class Semaphore:
     """
 
     wire: bytes
-    keys: tuple[bytes, bytes, bytes, bytes]
+    keys: tuple[bytes, ...]
     capacity: int
     weight: int
     lease: int

@@ -59,12 +59,12 @@ def _of_awaited_handle(function: Function) -> Function:
 class Both(Carrier):
     """A shell whose every method has an a-prefixed sibling, over connections of the running event loop."""
 
-    forms = {
+    forms = {  # noqa: RUF012  # never changed
         **Carrier.forms,
         awaited: _of_awaited,
         awaited_stream: _of_awaited_stream,
         awaited_handle: _of_awaited_handle,
-    }  # never changed
+    }
 
     _site: Site
 

@@ -32,6 +32,7 @@ class Permits:
         self._semaphore = terms.semaphore
         self._lease = terms.semaphore.lease / 1000
         self._holds: list[tuple[Hashable, Hold]] = []
+        self._change = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -40,7 +41,7 @@ class Permits:
 
     @property
     def token(self) -> int | None:
-        """The fencing token of what this thread or task holds; None where it holds nothing. See `Lock.token`."""
+        """The fencing token of what this thread or task holds, see `Lock.token`; None: it holds nothing."""
         hold = self._hold
         return None if hold is None else hold.held.fence
 
@@ -89,15 +90,15 @@ class Permits:
 
     def _given_up(self) -> Hold:
         """What this thread or task took last, else what another did."""
-        process = os.getpid()
-        rows = [row for row in self._holds if row[1].process == process]
-        me = self._me()
-        mine = [row for row in rows if row[0] == me] or rows
-        if not mine:
-            raise self._not_owned()
-        self._holds.remove(mine[-1])
-        given_up(mine[-1][1])
-        return mine[-1][1]
+        me, process = self._me(), os.getpid()
+        with self._change:
+            rows = [row for row in self._holds if row[1].process == process]
+            row = next(reversed([row for row in rows if row[0] == me] or rows), None)
+            if row is None:
+                raise self._not_owned()
+            self._holds.remove(row)
+        given_up(row[1])
+        return row[1]
 
     def _put_back(self, hold: Hold) -> None:
         self._holds.append((self._me(), hold))
