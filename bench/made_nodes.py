@@ -36,6 +36,8 @@ class AtOnce:
     def receive(self, count: int) -> list[Reply]:
         return [self._reply] * count
 
+    def within(self, seconds: float | None) -> None: ...
+
     def alive(self) -> bool:
         return True
 

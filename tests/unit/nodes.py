@@ -117,6 +117,9 @@ class MadeConnection:
     def receive(self, count: int) -> list[Reply]:
         return [b"PONG"] * count if self._exchange is None else self._exchange(self.asked[-1], count)
 
+    def within(self, seconds: float | None) -> None:
+        self.longest = seconds
+
     def alive(self) -> bool:
         self.polled += 1
         return self.stands

@@ -49,7 +49,7 @@ NEWS_MS: Final = 1000
 """How long news are there for who is between two looks."""
 
 _NOT_ASKED: Final = b""
-TURN = Verb(b"BLMOVE", FIRST_TWO, blocking=True, empty=_NOT_ASKED)
+TURN = Verb(b"BLMOVE", FIRST_TWO, blocking=True, forgoes=True, empty=_NOT_ASKED)
 REMOVE = Verb(b"EVAL", COUNTED, idempotent=True, empty=0)
 
 

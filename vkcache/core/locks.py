@@ -36,7 +36,7 @@ WAKE_MS: Final = 1000
 """How long a wake-up lies there for a waiter that is between two waits."""
 
 _NOT_ASKED: Final = b""
-WAIT = Verb(b"BLPOP", KeySpec(1, -2), blocking=True, empty=_NOT_ASKED)
+WAIT = Verb(b"BLPOP", KeySpec(1, -2), blocking=True, forgoes=True, empty=_NOT_ASKED)
 
 
 @frozen

@@ -123,6 +123,9 @@ class Verb:
     """A write that is safe to repeat: SET, DEL, PEXPIREAT; never INCR, LPUSH, NX."""
     blocking: bool = False
     """Needs a connection of its own and no read time-out."""
+    forgoes: bool = False
+    """It blocks for as many seconds as its last argument says, and a caller who gives up loses nothing: so it
+    ends with a time-out where a server is silent for longer."""
     spread: Spread | None = None
     """How a call over several nodes is joined; None: its keys must live on one node."""
     primary: bool = False
@@ -163,6 +166,11 @@ class Command(Step[T_co]):
     def keys(self) -> tuple[Arg, ...]:
         """The keys on the wire that this call touches."""
         return tuple(self.args[i] for i in self.verb.keys.positions(self.args))
+
+    @property
+    def longest(self) -> float | None:
+        """For how many seconds it blocks, where the wait may be given up then; None: until it is answered."""
+        return float(self.args[-1]) if self.verb.forgoes else None
 
 
 @frozen

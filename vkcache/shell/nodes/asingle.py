@@ -37,8 +37,9 @@ class AsyncSingle:
     nothing keeps a loop that has ended.
     """
 
-    def __init__(self, dial: Dial, place: str) -> None:
+    def __init__(self, dial: Dial, place: str, patience: float | None = None) -> None:
         self._dial = dial
+        self._patience = patience
         self._place = place
         self._homes: dict[int, weakref.ref[Home]] = {}
         self._lock = threading.Lock()
@@ -48,7 +49,7 @@ class AsyncSingle:
     def ask(self, command: Command[Any]) -> Awaitable[Reply]:
         payload, verb = packed_one(command), command.verb
         if verb.blocking:
-            return self._waited(payload)
+            return self._waited(payload, longest=command.longest)
         return self.exchange(payload, 0, repeatable=verb.repeatable)
 
     async def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
@@ -67,7 +68,7 @@ class AsyncSingle:
         payload = ASKING + (transaction(commands) if together else packed(commands))
         count, again = len(commands) + (3 if together else 1), repeatable(commands)
         if commands[0].verb.blocking and not together:
-            waited: list[Reply] = (await self._waited(payload, count))[1:]
+            waited: list[Reply] = (await self._waited(payload, count, commands[0].longest))[1:]
             return waited
         replies = (await self.exchange(payload, count, repeatable=again))[1:]
         return executed(replies) if together else replies
@@ -114,7 +115,17 @@ class AsyncSingle:
             error.maybe_executed |= sent
             raise
 
-    async def _waited(self, payload: bytes, count: int = 0) -> Reply:
+    async def _waited(self, payload: bytes, count: int = 0, longest: float | None = None) -> Reply:
+        limit = None if longest is None or self._patience is None else longest + self._patience
+        try:
+            async with asyncio.timeout(limit):
+                return await self._waited_for_ever(payload, count)
+        except Unreachable:
+            raise
+        except TimeoutError as error:
+            raise unreachable(self._place, error, maybe_executed=True) from error
+
+    async def _waited_for_ever(self, payload: bytes, count: int) -> Reply:
         home = self._home()
         try:
             return await home.wait(payload, count)

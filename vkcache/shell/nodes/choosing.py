@@ -86,7 +86,8 @@ def _single(settings: Settings, reading: bool = False) -> Single:
 
 
 def _async_single(settings: Settings, reading: bool = False) -> AsyncSingle:
-    return AsyncSingle(_dialler(settings, reading=reading), shown(settings.url))
+    dial = _dialler(settings, reading=reading)
+    return AsyncSingle(dial, shown(settings.url), settings.socket_timeout)
 
 
 def server(nodes: Nodes, settings: Settings, key: bytes | None, *, write: bool) -> Settings:

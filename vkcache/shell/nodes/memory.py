@@ -98,6 +98,9 @@ class MemoryConnection:
             raise Unreachable(f"the engine answered {replies.qsize()} of {count} requests")
         return [replies.get_nowait() for _ in range(count)]
 
+    def within(self, seconds: float | None) -> None:
+        """Nothing: an engine in this process is never silent."""
+
     def alive(self) -> bool:
         return True
 

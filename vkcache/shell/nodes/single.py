@@ -6,7 +6,7 @@ What may enter: the life of a request on its way to one server and back, whateve
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from vkcache.core.plan import Command, Features, Reply
 from vkcache.core.replies import executed
@@ -21,7 +21,9 @@ from vkcache.shell.nodes.requests import (
     unreachable,
 )
 from vkcache.shell.wire.connection import BROKEN, Connection
-from vkcache.shell.wire.pool import Pool, WaitingPool
+from vkcache.shell.wire.pool import Brief, Pool, WaitingPool
+
+Lending: TypeAlias = Pool | Brief
 
 
 class Single:
@@ -42,12 +44,13 @@ class Single:
     ) -> None:
         self._pool = Pool(connect, limit, patience, check_after)
         self._waiting = WaitingPool(waiting)
+        self._patience = patience
         self.place = place
 
     def ask(self, command: Command[Any]) -> Reply:
         verb = command.verb
         payload = packed_one(command)
-        pool = self._waiting if verb.blocking else self._pool
+        pool = self._waiting_for(command) if verb.blocking else self._pool
         return self._exchange(pool, payload, 1, repeatable=verb.readonly or verb.idempotent, whole=True)[0]
 
     def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
@@ -62,7 +65,7 @@ class Single:
         """The replies to *commands*, a transaction or one, whose slot is just being moved here."""
         payload = ASKING + (transaction(commands) if together else packed(commands))
         count, again = len(commands) + (3 if together else 1), repeatable(commands)
-        pool = self._waiting if commands[0].verb.blocking and not together else self._pool
+        pool = self._waiting_for(commands[0]) if commands[0].verb.blocking and not together else self._pool
         replies = self._exchange(pool, payload, count, repeatable=again, whole=True)[1:]
         return executed(replies) if together else replies
 
@@ -79,8 +82,15 @@ class Single:
         self._pool.close()
         self._waiting.close()
 
+    def _waiting_for(self, command: Command[Any]) -> Lending:
+        """The connections on which a blocking *command* waits for as long as it may."""
+        longest = command.longest
+        if longest is None or self._patience is None:
+            return self._waiting
+        return self._waiting.within(longest + self._patience)
+
     def _exchange(
-        self, pool: Pool, payload: bytes, count: int, *, repeatable: bool, whole: bool, first: bool = True
+        self, pool: Lending, payload: bytes, count: int, *, repeatable: bool, whole: bool, first: bool = True
     ) -> list[Reply]:
         """The replies.
 
@@ -104,7 +114,7 @@ class Exchange:
     """A request to *nodes*, which may be on its way while its caller sends others elsewhere."""
 
     def __init__(
-        self, nodes: Single, pool: Pool, payload: bytes, count: int, repeatable: bool, whole: bool
+        self, nodes: Single, pool: Lending, payload: bytes, count: int, repeatable: bool, whole: bool
     ) -> None:
         self._nodes, self._pool, self._payload, self._count = nodes, pool, payload, count
         self._repeatable, self._whole = repeatable, whole

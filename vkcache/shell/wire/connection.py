@@ -75,6 +75,10 @@ class Connection(Protocol):
         """The second half. What has come is read also where the time is over."""
         ...
 
+    def within(self, seconds: float | None) -> None:
+        """From now on an exchange takes so many seconds at most; None: as long as it takes."""
+        ...
+
     def alive(self) -> bool:
         """Whether the connection still stands and owes no bytes."""
         ...
@@ -167,6 +171,11 @@ class SocketConnection:
             raise TimeoutError("the exchange took too long")
         self._shortened = True
         self._set_timeout(left)
+
+    def within(self, seconds: float | None) -> None:
+        if seconds != self._timeout:
+            self._timeout = seconds
+            self._set_timeout(seconds)
 
     def _set_timeout(self, seconds: float | None) -> None:
         if not self._kernel_timed:

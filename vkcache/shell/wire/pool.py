@@ -12,6 +12,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from vkcache.errors import TimedOut
 from vkcache.shell.wire.connection import BROKEN, Connection, Seat, packed
@@ -221,13 +222,19 @@ class WaitingPool(Pool):
         super()._begin()
         self._busy: set[Connection] = set()
 
-    def take(self) -> Connection:
+    def take(self, longest: float | None = None) -> Connection:
+        """A connection whose exchange takes *longest* seconds at most; None: as long as it takes."""
         connection = super().take()
         while not connection.alive():  # always looked at: few blocking commands are safe to repeat
             self.drop(connection)
             connection = super().take()
         self._busy.add(connection)
+        connection.within(longest)
         return connection
+
+    def within(self, longest: float) -> Brief:
+        """The same pool for callers that give up after so many seconds."""
+        return Brief(self, longest)
 
     def give(self, connection: Connection) -> None:
         self._busy.discard(connection)
@@ -241,6 +248,14 @@ class WaitingPool(Pool):
         super().close()
         for connection in tuple(self._busy):
             connection.interrupt()
+
+
+class Brief:
+    """The connections of *pool*, each for an exchange of *longest* seconds at most."""
+
+    def __init__(self, pool: WaitingPool, longest: float) -> None:
+        self.give, self.drop, self.drop_idle = pool.give, pool.drop, pool.drop_idle
+        self.take = partial(pool.take, longest)
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
