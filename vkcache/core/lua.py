@@ -141,12 +141,13 @@ return {'lease', epoch, sum}"""
 # KEYS[1]: the value, KEYS[2]: the flight, KEYS[3]: the news of its epoch, ARGV[1]: the epoch, ARGV[2]: the
 # SHA-1 of what was stored when the lease was given, or '', ARGV[3]: what was computed, ARGV[4]: for how many
 # ms it is stored, '' for ever, ARGV[5]: for how many ms news are there for those who wait.
-# 1: stored. Else it was deleted or set meanwhile: {bytes} what is stored now, 0: nothing.
+# 1: stored, also where what was there has expired meanwhile. Else it was deleted or set: {bytes} what is
+# stored now, 0: nothing.
 LAND: Final = b"""\
 local flight = redis.call('HMGET', KEYS[2], 'epoch', 'waited')
 local known = flight[1] == ARGV[1]
 local stored = redis.call('GET', KEYS[1])
-local same = (stored and redis.sha1hex(stored) or '') == ARGV[2]
+local same = not stored or redis.sha1hex(stored) == ARGV[2]
 local news = ''
 if known then redis.call('DEL', KEYS[2]) end
 if known and same then
