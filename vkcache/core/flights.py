@@ -25,7 +25,7 @@ from attrs import frozen
 
 from vkcache.core import lua
 from vkcache.core.expiry import DEFAULT, Timeout
-from vkcache.core.freshness import Age, positive
+from vkcache.core.freshness import Age, positive, stale_at
 from vkcache.core.keys import UNLINK
 from vkcache.core.keyspace import beside
 from vkcache.core.lists import on_wire_seconds
@@ -108,12 +108,15 @@ def get_or_set(
         the format of this cache has no place for a value's age. Nothing was sent.
     """
     wire = space.key(key, version)
-    terms = Terms(space.spread(timeout, wire, jitter))
+    lifetime, terms = space.spread(timeout, wire, jitter), None
     if lock_timeout is not None or stale_cache_timeout is not None or early is not None:
-        terms = _special(space, terms.lifetime, lock_timeout, stale_cache_timeout, early)
-    seen = yield from Command(GET, (wire,), partial(space.sight, wire))
-    if seen.value is not MISSING and not (seen.fields and (yield from _due(seen, terms.early))):
+        terms = _special(space, lifetime, lock_timeout, stale_cache_timeout, early)
+    seen = yield Command(GET, (wire,), partial(space.look, wire))  # a hit is to cost little more than get
+    if type(seen) is not Sight:
+        return seen
+    if seen.fields and not (yield from _due(seen, 0 if terms is None else terms.early)):
         return seen.value
+    terms = terms or Terms(lifetime)
     seeker = _Seeker(space, wire, default, terms)
     if callable(default) or terms.dated:
         return (yield from seeker.value(seen))
@@ -140,14 +143,14 @@ def _special(
 
 def _due(seen: Sight, early: float = 0) -> Steps[bool]:
     """Whether what is there is to be computed anew."""
-    age = Age.of(seen.fields)
-    if age.stale_at is None:
+    ends = stale_at(seen.fields)
+    if ends is None:
         return False
-    now = yield from Now()
-    if not early or not age.cost:
-        return age.due(now)
+    now: float = yield Now()
+    if now * 1000 >= ends or not early:
+        return now * 1000 >= ends
     token = yield from Token()
-    return age.due(now, early, (int(token[:13], 16) + 1) / 16**13)
+    return Age.of(seen.fields).due(now, early, (int(token[:13], 16) + 1) / 16**13)
 
 
 class _Seeker:

@@ -20,6 +20,8 @@ from vkcache.errors import InvalidArgument
 CARRIED = (FieldId.STALE_AT, FieldId.COST)
 """The fields of an envelope that belong to its value, whoever writes it again."""
 
+_STALE_AT = int(FieldId.STALE_AT)
+
 
 @frozen
 class Age:
@@ -55,6 +57,14 @@ class Age:
         """
         ahead = -self.cost / 1e6 * early * math.log(luck)
         return self.stale_at is not None and (now + ahead) * 1000 >= self.stale_at
+
+
+def stale_at(fields: Fields) -> int | None:
+    """`Age.stale_at` of *fields*, for who needs no more."""
+    for number, content in fields:
+        if number == _STALE_AT:
+            return int.from_bytes(content, "big")
+    return None
 
 
 def share(name: str, value: object) -> float:

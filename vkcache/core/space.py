@@ -105,7 +105,10 @@ class Space:
 
         :raises InvalidArgument: not a time-out, or not a part.
         """
-        return spread(self.lifetime(timeout), wire, self.share(jitter))
+        lifetime = self.lifetime(timeout)
+        if jitter is None and not self.jitter:
+            return lifetime
+        return spread(lifetime, wire, self.share(jitter))
 
     def share(self, jitter: float | None = None) -> float:
         """By which part of their time-outs keys expire apart: *jitter*, or the cache's own.
@@ -133,6 +136,16 @@ class Space:
             return self.codec.encode_fields(value, fields, key)
         except Unencodable as error:
             raise Unencodable(f"{as_text(key)!r}: {error}") from error
+
+    def look(self, key: bytes, reply: Reply) -> Any:
+        """The value that *reply* holds; its `Sight` where it has an age, is unreadable, or there is none."""
+        if reply is not None and not self.codec.aged(reply):
+            try:
+                return self.codec.decode(reply, key)
+            except Undecodable as error:
+                self.unreadable(error)
+                return Sight(stored=reply)
+        return self.sight(key, reply)
 
     def sight(self, key: bytes, reply: Reply) -> Sight:
         """What *reply* holds, with all that travels with it."""

@@ -33,7 +33,7 @@ def _of_command(function: Function) -> Function:
 
 def _of_plan(function: Function) -> Function:
     async def method(self: AsyncCarrier, /, *args: Any, **kwargs: Any) -> Any:
-        return await self.execute(function(self.space, *args, **kwargs))
+        return await run_async(function(self.space, *args, **kwargs), self._door.of_plan().perform)
 
     return method
 

@@ -34,7 +34,7 @@ def _of_command(function: Function) -> Function:
 
 def _of_plan(function: Function) -> Function:
     def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Any:
-        return self.execute(function(self.space, *args, **kwargs))
+        return run(function(self.space, *args, **kwargs), self._door.of_plan().perform)
 
     return method
 

@@ -6,13 +6,12 @@ as *perform*.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from vkcache.core.plan import Page, Pages, Plan, Step
 
 T = TypeVar("T")
-Y = TypeVar("Y")
 
 
 def run(plan: Plan[T], perform: Callable[[Step[Any]], Any]) -> T:
@@ -24,7 +23,12 @@ def run(plan: Plan[T], perform: Callable[[Step[Any]], Any]) -> T:
     try:
         step = next(steps)
         while True:
-            step = _next(steps, step, perform)
+            try:
+                answer = perform(step)
+            except BaseException as error:  # an interruption too: the plan may have something to put back
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
     except StopIteration as end:
         result: T = end.value
         return result
@@ -38,20 +42,17 @@ def stream(pages: Pages[T], perform: Callable[[Step[Any]], Any]) -> Iterator[T]:
             if isinstance(step, Page):
                 yield from step.items
                 step = next(pages)
+                continue
+            try:
+                answer = perform(step)
+            except BaseException as error:
+                step = pages.throw(error)
             else:
-                step = _next(pages, step, perform)
+                step = pages.send(answer)
     except StopIteration:
         return
     finally:
         pages.close()
-
-
-def _next(steps: Generator[Y, Any, Any], step: Step[Any], perform: Callable[[Step[Any]], Any]) -> Y:
-    try:
-        result = perform(step)
-    except BaseException as error:  # an interruption too: the plan may have something to put back
-        return steps.throw(error)
-    return steps.send(result)
 
 
 async def run_async(plan: Plan[T], perform: Callable[[Step[Any]], Awaitable[Any]]) -> T:

@@ -40,6 +40,9 @@ class Codec(Protocol):
     def dated(self) -> bool:
         """Whether fields can travel with a value, such as the time from which on it is stale."""
 
+    def aged(self, data: bytes) -> bool:
+        """Whether fields may travel with the value stored as *data*."""
+
     def encode_fields(self, value: object, fields: Fields, key: bytes = b"") -> bytes:
         """As `encode`, with *fields*; without any where the codec is not `dated`."""
 

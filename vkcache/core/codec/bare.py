@@ -73,6 +73,10 @@ class Bare:
         except Exception as error:
             raise undecodable(error, key) from error
 
+    def aged(self, data: bytes) -> bool:  # noqa: ARG002  as Native's
+        """Never."""
+        return False
+
     def encode_fields(self, value: object, fields: Fields, key: bytes = b"") -> bytes:  # noqa: ARG002  as Native's
         """`encode`: a bare value has no fields."""
         return self.encode(value, key)

@@ -13,7 +13,6 @@ not know, so a new field is no new format; nothing may enter that an older reade
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any, TypeAlias
 
@@ -24,12 +23,14 @@ from vkcache.core.codec.faults import Corrupt
 MAGIC = b"\xc1"
 PLAIN = b"\xc1\x00"
 """The head of most values: msgpack, neither compressed nor signed, without fields."""
+AGED = b"\xc1\x01"
+"""The same with fields."""
 
 SIGNATURE_SIZE = 16
 NAMED_SERIALIZER = 3
 NAMED_COMPRESSOR = 15
 _SIGNED = 2
-_FIELDS = 1
+HAS_FIELDS = 1
 
 
 class FieldId(IntEnum):
@@ -75,7 +76,7 @@ class Envelope:
 
         :raises Corrupt: the lengths do not add up.
         """
-        return tuple(_split(self.block[2:]))
+        return split(self.block[2:])
 
     def name(self, field: FieldId) -> str:
         """The text of *field*; "" where it is missing."""
@@ -111,18 +112,24 @@ def parse(stored: bytes) -> Envelope:
     tag, at = stored[1], 2
     start = at + SIGNATURE_SIZE if tag & _SIGNED else at
     body_at = start
-    if tag & _FIELDS:
+    if tag & HAS_FIELDS:
         body_at += 2 + int.from_bytes(stored[start : start + 2], "big")
-    if body_at > len(stored) or (tag & _FIELDS and start + 2 > len(stored)):
+    if body_at > len(stored) or (tag & HAS_FIELDS and start + 2 > len(stored)):
         raise Corrupt("it is cut short")
     return Envelope(tag, stored[at:start], stored[start:body_at], stored[body_at:])
 
 
-def _split(content: bytes) -> Iterable[tuple[int, bytes]]:
+def split(content: bytes) -> Fields:
+    """The fields of which *content* is made.
+
+    :raises Corrupt: the lengths do not add up.
+    """
+    fields: list[tuple[int, bytes]] = []
     at = 0
     while at < len(content):
         end = at + 2 + content[at + 1] if at + 1 < len(content) else len(content) + 1
         if end > len(content):
             raise Corrupt("its fields are cut short")
-        yield content[at], content[at + 2 : end]
+        fields.append((content[at], content[at + 2 : end]))
         at = end
+    return tuple(fields)

@@ -17,6 +17,8 @@ from vkcache.core.codec.compressors import BY_CODE as COMPRESSOR_OF
 from vkcache.core.codec.compressors import NONE, Compressor
 from vkcache.core.codec.counters import read_number, write_int
 from vkcache.core.codec.envelope import (
+    AGED,
+    HAS_FIELDS,
     MAGIC,
     NAMED_COMPRESSOR,
     NAMED_SERIALIZER,
@@ -26,6 +28,7 @@ from vkcache.core.codec.envelope import (
     Fields,
     Stored,
     parse,
+    split,
     wrap,
 )
 from vkcache.core.codec.faults import Corrupt, undecodable
@@ -109,6 +112,8 @@ class Native:
                 return unpackb(data[2:], strict_map_key=False)
             if data[:1] != MAGIC:
                 return read_number(data)
+            if data[:2] == AGED and len(data) <= self.plain_reads:
+                return opened(data).value
             return self._open(data, key).value
         except Exception as error:
             raise undecodable(error, key) from error
@@ -124,6 +129,10 @@ class Native:
             return self._open(data, None).value if data[:1] == MAGIC else read_number(data)
         except Exception as error:
             raise undecodable(error, key) from error
+
+    def aged(self, data: bytes) -> bool:
+        """Whether the envelope in *data* says that it has fields."""
+        return data[:2] != PLAIN and data[:1] == MAGIC and len(data) > 1 and bool(data[1] & HAS_FIELDS)
 
     def encode_fields(self, value: object, fields: Fields, key: bytes = b"") -> bytes:
         """As `encode`, with *fields* in the envelope: one byte of id, up to 255 bytes of content each.
@@ -141,6 +150,8 @@ class Native:
         try:
             if data[:2] == PLAIN and len(data) <= self.plain_reads:
                 return Stored(unpackb(data[2:], strict_map_key=False))
+            if data[:2] == AGED and len(data) <= self.plain_reads:
+                return opened(data)
             return self._open(data, key) if data[:1] == MAGIC else Stored(read_number(data))
         except Exception as error:
             raise undecodable(error, key) from error
@@ -228,3 +239,11 @@ class Native:
             if compressor.code == envelope.compressor and compressor.name == name:
                 return compressor
         raise Corrupt(f"its compressor {name or envelope.compressor!r} is not configured")
+
+
+def opened(data: bytes) -> Stored:
+    """What is stored under the head `AGED`."""
+    body_at = 4 + int.from_bytes(data[2:4], "big")
+    if body_at > len(data):
+        raise Corrupt("it is cut short")
+    return Stored(unpackb(data[body_at:], strict_map_key=False), split(data[4:body_at]))
