@@ -176,7 +176,7 @@ class _Seeker:
             raise
         except BaseException:
             with suppress(CacheError):  # the lease ends what can not be reached
-                yield from answered(lua.LEAVE, (self._flight, self._news), (self._token, NEWS_MS))
+                yield from again(lua.LEAVE, (self._flight, self._news), (self._token, NEWS_MS))
             raise
 
     def _found(self, seen: Sight) -> Steps[Any]:
@@ -201,7 +201,7 @@ class _Seeker:
         patient = b"1" if seen.value is MISSING else b"0"
         args = (_sum(seen), self._token, self._terms.lease, GRACE_MS, self._overdue, patient)
         try:
-            answer = yield from answered(lua.LEASE, (self._wire, self._flight), args)
+            answer = yield from again(lua.LEASE, (self._wire, self._flight), args)
         except AccessDenied:  # to the key beside, or to scripts
             answer = None
         return answer or [b"alone"]
@@ -225,7 +225,7 @@ class _Seeker:
         stored = self._terms.stored
         keys = (self._wire, self._flight, self._news)
         args = (self._epoch, state, data, b"" if stored is None else stored, NEWS_MS)
-        answer = yield from answered(lua.LAND, keys, args)
+        answer = yield from again(lua.LAND, keys, args)
         if isinstance(answer, list):
             newer = self._space.sight(self._wire, answer[0])
             return value if newer.value is MISSING else newer.value
@@ -271,6 +271,10 @@ class _Seeker:
         if reply == _NOT_ASKED:
             yield from Sleep(seconds)
         return [reply[1:]] if reply and reply[:1] == b"+" else []
+
+
+again = partial(answered, repeatable=True)
+"""All scripts of a flight know their caller by its token, so a lost answer can be asked for once more."""
 
 
 def _sum(seen: Sight) -> str:

@@ -24,6 +24,8 @@ from vkcache.errors import InvalidArgument, NoScript
 
 EVALSHA = Verb(b"EVALSHA", COUNTED)
 EVAL = Verb(b"EVAL", COUNTED)
+EVALSHA_AGAIN = Verb(b"EVALSHA", COUNTED, idempotent=True)
+EVAL_AGAIN = Verb(b"EVAL", COUNTED, idempotent=True)
 
 
 @frozen
@@ -107,16 +109,21 @@ def eval_script(
     return reply if post_hook is None else post_hook(helpers, reply)
 
 
-def answered(script: str | bytes, keys: tuple[Arg, ...], args: tuple[Arg, ...]) -> Steps[Reply]:
+def answered(
+    script: str | bytes, keys: tuple[Arg, ...], args: tuple[Arg, ...], *, repeatable: bool = False
+) -> Steps[Reply]:
     """What *script* answers: sent by its digest, and whole where the server does not know it.
+
+    *repeatable*: it does no harm to carry it out twice.
 
     :raises CacheError: it failed; or an error stands in its answer, however deep.
     """
     words = (len(keys), *keys, *args)
+    by_digest, whole = (EVALSHA_AGAIN, EVAL_AGAIN) if repeatable else (EVALSHA, EVAL)
     try:
-        reply = yield from (known := Command(EVALSHA, (_digest(script), *words), _as_sent))
+        reply = yield from (known := Command(by_digest, (_digest(script), *words), _as_sent))
     except NoScript:  # nothing was carried out yet
-        reply = yield from (known := Command(EVAL, (script, *words), _as_sent))
+        reply = yield from (known := Command(whole, (script, *words), _as_sent))
     return _raised(reply, known)
 
 

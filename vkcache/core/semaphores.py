@@ -136,7 +136,7 @@ def _fence(semaphore: Semaphore, owner: bytes, limit: float | None) -> Steps[int
         left = POLL if limit is None else 0.0 if not deadline else deadline - (yield from Now())
         place = PLACE_MS if left > 0 else 0
         args = (owner, semaphore.weight, semaphore.capacity, semaphore.lease, place)
-        answer = yield from answered(lua.TAKE, semaphore.keys, args)
+        answer = yield from answered(lua.TAKE, semaphore.keys, args, repeatable=True)
         if answer is None:  # errors are ignored
             return 0
         fence: int = answer[0]
@@ -188,7 +188,7 @@ def renew(semaphore: Semaphore, owner: bytes) -> Steps[bool | None]:
 
     None where errors are ignored and nobody answered.
     """
-    reply = yield from answered(lua.KEEP, semaphore.keys, (owner, semaphore.lease))
+    reply = yield from answered(lua.KEEP, semaphore.keys, (owner, semaphore.lease), repeatable=True)
     return None if reply is None else reply == 1
 
 
