@@ -38,6 +38,7 @@ _FAMILIES: dict[str, type[CacheError]] = {
     "NOAUTH": AccessDenied,
     "NOPERM": AccessDenied,
     "WRONGPASS": AccessDenied,
+    "ERR ACL failure in script": AccessDenied,
     "ERR no such key": KeyNotFound,
     "ERR index out of range": InvalidArgument,
     "ERR hash value is not": NotCounter,
