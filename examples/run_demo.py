@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from urllib.parse import urlsplit
@@ -24,6 +26,7 @@ from telling import tell, title, verdict
 from vkcache.shell import Client
 
 PATIENCE = 10.0  # seconds to wait for a value to expire before it counts as stuck
+READERS = 20
 
 
 def server_counts() -> tuple[int, int] | None:
@@ -117,6 +120,45 @@ def time_out() -> None:
     tell("timeout=None: no time to live, ttl('kept') = None", cache.ttl("kept") is None)
 
 
+def one_at_a_time() -> None:
+    title("One at a time: get_or_set by many who miss the same key")
+
+    def asked() -> list[str]:
+        ranking: list[str] = cache.get_or_set("ranking", shelf.ranking, 60)
+        return ranking
+
+    with ThreadPoolExecutor(READERS) as threads:
+        answers = [one.result() for one in [threads.submit(asked) for _ in range(READERS)]]
+    ran, alike = shelf.worked["ranking"], all(answer == answers[0] for answer in answers)
+    tell(f"{READERS} threads ask for a ranking that is not there: worked out {ran} time", ran == 1)
+    tell("all of them have it", alike and len(answers[0]) == len(shelf.BOOKS))
+
+
+def stale_meanwhile() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def anew() -> str:
+        begun.set()
+        go_on.wait(PATIENCE)
+        return "today's"
+
+    def asked() -> str:
+        prices: str = cache.get_or_set("prices", anew, 60, stale_cache_timeout=60)
+        return prices
+
+    cache.get_or_set("prices", lambda: "yesterday's", 0.1, stale_cache_timeout=60)
+    time.sleep(0.2)  # now they are stale, and still there
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(asked)
+        begun.wait(PATIENCE)
+        while_worked_out = asked()
+        go_on.set()
+    tell(
+        f"stale prices, while one works out new ones: {while_worked_out!r}", while_worked_out == "yesterday's"
+    )
+    tell(f"who works them out waits for {first.result()!r}", first.result() == "today's" == asked())
+
+
 def plain_python() -> None:
     title("The same values without Django: vkcache.shell.Client")
     location = settings.CACHES["default"]["LOCATION"]
@@ -162,6 +204,8 @@ PARTS = (
     low_level_calls,
     several_at_once_and_counters,
     time_out,
+    one_at_a_time,
+    stale_meanwhile,
     plain_python,
     stored_bytes,
 )
