@@ -209,7 +209,7 @@ class Sleep(Step[None]):
 
 @frozen
 class Now(Step[float]):
-    """The Unix time in seconds."""
+    """The server's Unix time in seconds, as far as the process knows it."""
 
 
 @frozen
