@@ -29,17 +29,17 @@ When: TypeAlias = datetime | float
 _LONGEST = 2**62  # milliseconds; the server adds its own clock to it and must stay within 63 bits
 
 
-def milliseconds(timeout: float | timedelta | None) -> int | None:
+def milliseconds(timeout: float | timedelta | None, name: str = "timeout") -> int | None:
     """*timeout* in whole milliseconds; None for ever; 0 or less where it has passed already.
 
-    A positive time-out is never rounded to 0, which would delete the key.
+    A positive time-out is never rounded to 0, which would delete the key. *name*: what errors call it.
 
     :raises InvalidArgument: not a time-out, or longer than a server can count.
     """
     if timeout is None:
         return None
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    return _counted(seconds, 1000, "timeout")
+    return _counted(seconds, 1000, name)
 
 
 def whole_milliseconds(timeout: float) -> int:

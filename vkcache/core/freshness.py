@@ -96,7 +96,7 @@ def positive(name: str, value: float | timedelta) -> int:
 
     :raises InvalidArgument: it is no time, or not longer than 0.
     """
-    made = milliseconds(value)
+    made = milliseconds(value, name)
     if made is None or made <= 0:
         raise InvalidArgument(f"{name}={value!r} must be longer than 0 seconds")
     return made
