@@ -48,7 +48,9 @@ POLL: Final = 1.0
 NEWS_MS: Final = 1000
 """How long news are there for who is between two looks."""
 
-_NOT_ASKED: Final = b""
+_NOT_ASKED: Final = b"?"
+"""Stands for a turn that was not carried out. News are empty, or begin with '+'."""
+
 TURN = Verb(b"BLMOVE", FIRST_TWO, blocking=True, forgoes=True, empty=_NOT_ASKED)
 REMOVE = Verb(b"EVAL", COUNTED, idempotent=True, empty=0)
 
