@@ -122,7 +122,7 @@ def get_or_set(
     seeker = _Seeker(space, wire, default, terms)
     if callable(default) or terms.dated:
         return (yield from seeker.value(seen))
-    return (yield from seeker.alone())  # there is nothing to compute
+    return (yield from seeker.alone(seen))  # there is nothing to compute
 
 
 def _special(
@@ -185,7 +185,7 @@ class _Seeker:
         while True:
             kind, *told = yield from self._asked(seen)
             if kind == b"alone":
-                return (yield from self.alone())
+                return (yield from self.alone(seen))
             if kind == b"lease":
                 self._epoch, state = told
                 return (yield from self._landed(state))
@@ -233,13 +233,14 @@ class _Seeker:
             return value if newer.value is MISSING else newer.value
         return value
 
-    def alone(self) -> Steps[Any]:
-        """The same without a flight; who stores first is right (Django's contract)."""
+    def alone(self, seen: Sight) -> Steps[Any]:
+        """What takes the place of *seen* without a flight; who stores first is right (Django's contract)."""
         value, data = yield from self._computed()
         if (yield from self._store(data, SET_IF, b"NX")):
             return value
         found = yield from Command(GET_FRESH, (self._wire,), partial(self._space.sight, self._wire))
-        if found.value is not MISSING and not (yield from _due(found)):
+        newer = found.value is not MISSING and found.stored != seen.stored
+        if newer and not (yield from _due(found)):
             return found.value
         yield from self._store(data, SET)
         return value
