@@ -36,8 +36,8 @@ class Age:
 
     @classmethod
     def of(cls, fields: Fields) -> Age:
-        """What *fields* say."""
-        said = {number: int.from_bytes(content, "big") for number, content in fields}
+        """What *fields* say; one of another size than it travels in says nothing."""
+        said = {number: int.from_bytes(content, "big") for number, content in fields if len(content) == 8}
         return cls(said.get(FieldId.STALE_AT), said.get(FieldId.COST, 0))
 
     @property
@@ -62,7 +62,7 @@ class Age:
 def stale_at(fields: Fields) -> int | None:
     """`Age.stale_at` of *fields*, for who needs no more."""
     for number, content in fields:
-        if number == _STALE_AT:
+        if number == _STALE_AT and len(content) == 8:
             return int.from_bytes(content, "big")
     return None
 
