@@ -91,6 +91,7 @@ MARKED = cast(Timeout, MARK)  # a framework's own mark for "the default"
 INCR = b"EVAL " + lua.INCR + b" 1 "
 PERSIST = b"EVAL " + lua.PERSIST + b" 1 "
 SWAP = b"EVAL " + lua.SWAP + b" 1 "
+REMOVE = b"EVAL " + lua.REMOVE + b" 2 "
 
 
 def rows() -> Iterator[Row]:
@@ -189,8 +190,6 @@ def of_several() -> Iterator[Row]:
     yield Row(call(get_many, ("a", "b"), 2), b"MGET p:2:a p:2:b", [GONE, b"2"], {"b": 2})
     yield Row(call(get_many, ["a"]), b"MGET p:1:a", [SPACE.encode(None)], {"a": None})
     yield Row(call(strings.mget, ["a", "b"], 2), b"MGET p:2:a p:2:b", [b"1", b"2"], {"a": 1, "b": 2})
-    yield Row(call(flights.delete_many, ["a", "b"]), b"UNLINK p:1:a p:1:b", 1, 1)
-    yield Row(call(flights.delete_many, {"a": None}, 2), b"UNLINK p:2:a", 0, 0)
 
 
 def of_counters() -> Iterator[Row]:
@@ -209,8 +208,10 @@ def of_counters() -> Iterator[Row]:
 
 
 def of_deletion() -> Iterator[Row]:
-    yield Row(call(flights.delete, "k"), b"UNLINK p:1:k", 1, True)
-    yield Row(call(flights.delete, "k", version=2), b"UNLINK p:2:k", 0, False)
+    delete, flight = flights.delete_alone, b" \xffvkcache:flight:"
+    yield Row(call(delete, "k"), REMOVE + b"p:1:k" + flight + b"{p:1:k}", 1, True)
+    yield Row(call(delete, "k", version=2), REMOVE + b"p:2:k" + flight + b"{p:2:k}", 0, False)
+    yield Row(call(delete, "{u}:k", 2), REMOVE + b"p:2:{u}:k" + flight + b":p:2:{u}:k", 1, True)
     yield Row(call(keys.has_key, "k"), b"EXISTS p:1:k", 1, True)
     yield Row(call(keys.has_key, "k", 2), b"EXISTS p:2:k", 0, False)
 
@@ -328,6 +329,8 @@ REFUSALS = (
     Refusal(call(keys.pexpire, "k", 2**63), InvalidArgument, "None means for ever"),
     Refusal(call(keys.expire_at, "k", WRONG), InvalidArgument, "when of type str"),
     Refusal(call(keys.expire_at, "k", 10**30), InvalidArgument, "when is longer"),
+    Refusal(call(flights.delete, LONE), InvalidKey, "UTF-8"),
+    Refusal(call(flights.delete_alone, LONE), InvalidKey, "UTF-8"),
     Refusal(call(flights.delete_many, [LONE]), InvalidKey, "UTF-8"),
     Refusal(call(keys.rename, "a", LONE), InvalidKey, "UTF-8"),
     Refusal(call(keys.scan, pattern=LONE), InvalidKey, "UTF-8"),

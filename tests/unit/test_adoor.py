@@ -88,11 +88,26 @@ async def test_time_and_chance_are_the_shells() -> None:
     begun = loop().time()
     await door.perform(Sleep(1.5))
     assert loop().time() == pytest.approx(begun + 1.5)
-    before = time.time()
-    assert before <= await door.perform(Now()) <= time.time()
     tokens = {await door.perform(Token()) for _ in range(100)}
     assert {len(token) for token in tokens} == {32}
     assert len(tokens) == 100
+
+
+@in_made_time
+async def test_the_time_is_the_servers_and_counted_on_here() -> None:
+    nodes = AsyncMadeNodes([b"12", b"500000"])
+    door = AsyncDoor(nodes)
+    first = await door.perform(Now())
+    assert 12.5 <= first <= await door.perform(Now()) < 72.5  # the monotonic clock is the host's
+    assert nodes.asked == [b"TIME"]
+
+
+@pytest.mark.parametrize("failure", [DOWN, Raised(AccessDenied("no")), Fault("OOM full"), 5])
+@pytest.mark.parametrize("ignore", [False, True])
+@in_made_time
+async def test_where_the_server_does_not_tell_the_time_it_is_this_hosts(failure: Any, ignore: bool) -> None:
+    door, before = AsyncDoor(AsyncMadeNodes(failure), ignore=ignore), time.time()
+    assert before <= await door.perform(Now()) <= time.time()
 
 
 @in_made_time

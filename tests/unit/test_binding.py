@@ -17,9 +17,9 @@ from typing import Any, cast
 import pytest
 
 from tests.unit.feeding import SPACE, words
-from vkcache.core import compound, flights, keys, server, strings
+from vkcache.core import compound, flights, keys, locks, server, strings
 from vkcache.core.plan import Command
-from vkcache.shell import tables
+from vkcache.shell import AsyncClient, tables
 from vkcache.shell.binding import (
     Function,
     Line,
@@ -28,13 +28,16 @@ from vkcache.shell.binding import (
     Slot,
     Sync,
     awaited,
+    awaited_handle,
     awaited_stream,
     command,
     either,
+    handle,
     plan,
     stream,
 )
 from vkcache.shell.client import Carrier, Client
+from vkcache.shell.locks import AsyncLock, Lock
 from vkcache.shell.tables import values
 
 
@@ -59,8 +62,9 @@ def test_every_line_is_a_plain_function_of_the_client(name: str) -> None:
     assert method.__doc__ == function.__doc__
     assert method.__doc__
     assert method.__module__ == Client.__module__
-    assert method.__dict__["__wrapped__"] is function
-    shown, given = inspect.signature(method), inspect.signature(function)
+    carried = method.__dict__["__wrapped__"]
+    assert (carried if type(LINES[name]) is not handle else carried.__wrapped__) is function
+    shown, given = inspect.signature(method), inspect.signature(carried)
     assert list(shown.parameters) == ["self", *list(given.parameters)[1:]]
     assert list(shown.parameters.values())[1:] == list(given.parameters.values())[1:]
     assert shown.return_annotation in given.return_annotation
@@ -101,14 +105,25 @@ def test_every_method_has_its_sibling_and_no_sibling_is_alone() -> None:
 
 @pytest.mark.parametrize("name", LINES)
 def test_a_sibling_is_of_the_same_kind(name: str) -> None:
-    expected = awaited_stream if type(LINES[name]) is stream else awaited
-    assert type(AWAITED[f"a{name}"]) is expected
+    siblings: dict[type[Line], type[Line]] = {stream: awaited_stream, handle: awaited_handle}
+    assert type(AWAITED[f"a{name}"]) is siblings.get(type(LINES[name]), awaited)
+
+
+@pytest.mark.parametrize("name", [name for name, line in LINES.items() if type(line) is handle])
+def test_a_handle_answers_its_object_for_threads_and_its_sibling_that_for_tasks(name: str) -> None:
+    line, sibling = LINES[name], AWAITED[f"a{name}"]
+    assert isinstance(line, handle)
+    assert isinstance(sibling, awaited_handle)
+    assert sibling.async_held is line.async_held
+    for shell, kind in ((Client, line.held), (AsyncClient, line.async_held)):
+        assert inspect.signature(inspect.getattr_static(shell, name)).return_annotation == kind.__name__
 
 
 def test_a_line_is_on_the_line_below_in_the_same_order() -> None:
     for table, siblings in (
         (values.Strings, values.AwaitedStrings),
         (values.Keys, values.AwaitedKeys),
+        (values.Locks, values.AwaitedLocks),
         (values.Whole, values.AwaitedWhole),
     ):
         assert [f"a{name}" for name in lines_of(table)] == list(lines_of(siblings))
@@ -173,6 +188,8 @@ def test_what_takes_several_steps_is_not_on_a_queue_and_says_so(name: str) -> No
         stream(keys.iter_keys),
         awaited(strings.get),
         awaited_stream(keys.iter_keys),
+        handle(locks.terms, Lock, AsyncLock),
+        awaited_handle(locks.terms, AsyncLock),
     ],
     ids=lambda line: type(line).__name__,
 )

@@ -167,14 +167,42 @@ def test_another_awaitable_is_refused_too() -> None:
 def test_time_and_chance_are_the_shells(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(time, "time", lambda: 12.5)
     door = Door(MadeNodes())
     door.perform(Sleep(1.5))
     assert slept == [1.5]
-    assert door.perform(Now()) == 12.5
     tokens = [door.perform(Token()) for _ in range(100)]
     assert len(set(tokens)) == 100
     assert all(len(token) == 32 and int(token, 16) >= 0 for token in tokens)
+
+
+def test_the_time_is_the_servers_and_counted_on_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: passed[0])
+    nodes = MadeNodes([b"12", b"500000"], [b"90", b"250000"])
+    door = Door(nodes)
+    assert door.perform(Now()) == 12.5
+    passed[0] += 30
+    assert door.perform(Now()) == 42.5
+    assert nodes.asked == [b"TIME"]
+    passed[0] += 30
+    assert door.perform(Now()) == 90.25
+    assert nodes.asked == [b"TIME"] * 2
+
+
+@pytest.mark.parametrize("failure", [*FAILURES, 5])
+@pytest.mark.parametrize("ignore", [False, True])
+def test_where_the_server_does_not_tell_the_time_it_is_this_hosts(
+    failure: Any, ignore: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 12.5)
+    assert Door(MadeNodes(failure), ignore=ignore).perform(Now()) == 12.5
+
+
+def test_all_plans_of_a_door_count_on_the_same_answer() -> None:
+    nodes = MadeNodes([b"12", b"500000"])
+    door = Door(nodes, ignore=True)
+    assert door.of_plan().perform(Now()) <= door.of_plan().perform(Now())
+    assert nodes.asked == [b"TIME"]
 
 
 class Down(MadeNodes):

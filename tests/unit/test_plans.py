@@ -14,7 +14,7 @@ from tests.unit.feeding import MARK, SPACE, feed
 from tests.unit.rows import Engine
 from vkcache.core import flights, strings
 from vkcache.core.expiry import DEFAULT
-from vkcache.core.plan import Batch, Call, Command, Features, GetFeatures, Steps, Transaction
+from vkcache.core.plan import Batch, Command, Features, GetFeatures, Steps, Transaction
 from vkcache.core.space import Space
 from vkcache.errors import (
     Incomplete,
@@ -41,7 +41,7 @@ def test_nothing_to_read_is_no_step() -> None:
 def test_keys_may_be_an_iterator_which_is_read_once() -> None:
     assert feed(strings.get_many(SPACE, iter("ba")), [b"1", b"2"]).result == {"b": 1, "a": 2}
     assert feed(strings.mget(SPACE, (name for name in "ab")), [None, b"2"]).result == {"b": 2}
-    assert feed(flights.delete_many(SPACE, iter("ab")), 2).sent == [b"UNLINK p:1:a p:1:b"]
+    assert feed(flights.delete_many(SPACE, iter("ab")), [0, 2]).sent[1] == b"UNLINK p:1:a p:1:b"
     assert feed(flights.delete_many(SPACE, iter(()))).result is None
 
 
@@ -142,60 +142,3 @@ def test_mset_never_spreads_over_nodes_and_set_many_may() -> None:
             command = feed(strings.mset(SPACE, {"a": 1}, timeout), features, 1).steps[1]
             assert isinstance(command, Command)
             assert command.verb.spread is None
-
-
-class Costly:
-    """A default that counts how often it is computed."""
-
-    def __init__(self) -> None:
-        self.computed = 0
-
-    def __call__(self) -> int:
-        self.computed += 1
-        return 7
-
-
-def test_get_or_set_of_a_hit_is_one_step() -> None:
-    costly = Costly()
-    fed = feed(flights.get_or_set(SPACE, "k", costly, 5, 2), b"1")
-    assert (fed.sent, fed.result, costly.computed) == ([b"GET p:2:k"], 1, 0)
-
-
-def test_get_or_set_takes_a_stored_none_for_a_hit() -> None:
-    assert feed(flights.get_or_set(SPACE, "k", 7), SPACE.encode(None)).result is None
-
-
-def test_get_or_set_leaves_calling_the_default_to_the_shell() -> None:
-    costly = Costly()
-    fed = feed(flights.get_or_set(SPACE, "k", costly, 5, 2), None, 8, b"OK")
-    assert fed.steps[1] == Call(costly)
-    assert fed.sent == [b"GET p:2:k", b"SET p:2:k 8 NX PX 5000"]
-    assert (fed.result, costly.computed) == (8, 0)
-
-
-def test_get_or_set_answers_what_another_caller_stored_first() -> None:
-    fed = feed(flights.get_or_set(SPACE, "k", 7), None, None, b"1")
-    assert fed.sent == [b"GET p:1:k", b"SET p:1:k 7 NX PX 300000", b"GET p:1:k"]
-    assert fed.result == 1
-
-
-def test_get_or_set_replaces_what_can_not_be_read() -> None:
-    fed = feed(flights.get_or_set(SPACE, "k", 7), BROKEN, None, BROKEN, b"OK")
-    assert fed.sent[3] == b"SET p:1:k 7 PX 300000"
-    assert fed.result == 7
-
-
-def test_get_or_set_answers_the_default_where_nothing_can_be_stored() -> None:
-    assert feed(flights.get_or_set(SPACE, "k", 7), None, None, None, None).result == 7
-
-
-def test_get_or_set_stores_nothing_where_the_default_fails() -> None:
-    with pytest.raises(ZeroDivisionError):
-        feed(flights.get_or_set(SPACE, "k", Costly()), None, ZeroDivisionError())
-
-
-def test_get_or_set_has_no_lock_yet_and_says_so() -> None:
-    with pytest.raises(InvalidArgument, match="lock_timeout"):
-        feed(flights.get_or_set(SPACE, "k", 7, lock_timeout=1))
-    with pytest.raises(InvalidArgument, match="stale_cache_timeout"):
-        feed(flights.get_or_set(SPACE, "k", 7, stale_cache_timeout=1))
