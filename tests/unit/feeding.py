@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, Generic, TypeVar
 
+import pytest
 from attrs import frozen
 
 from vkcache.core.codec import codec
@@ -68,6 +69,25 @@ def feed(plan: Plan[T], *answers: object) -> Fed[T]:
     except StopIteration as end:
         assert not rest, f"answers that no step asked for: {rest}"
         return Fed(steps, end.value)
+
+
+def ended(plan: Plan[Any], error: BaseException, *answers: object) -> list[Step[Any]]:
+    """The steps after *error*, in which it ends, was raised where *plan* waited for the next answer."""
+    generator = iter(plan)
+    step = next(generator)
+    for answer in answers:
+        step = _next(generator, step, answer)
+    after: list[Step[Any]] = []
+
+    def to_its_end() -> None:
+        after.append(generator.throw(error))
+        while True:
+            after.append(generator.send(1))
+
+    with pytest.raises(type(error)) as raised:
+        to_its_end()
+    assert raised.value is error
+    return after
 
 
 def feed_pages(pages: Pages[T], *answers: object) -> Fed[list[list[T]]]:
