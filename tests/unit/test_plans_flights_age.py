@@ -178,7 +178,10 @@ def test_who_is_early_answers_what_is_there_while_another_computes() -> None:
 
 def test_a_field_that_tells_no_age_makes_nothing_old() -> None:
     space = Space(Keyspace("p", 1), codec(serializer="json", secrets=("a secret",)))
-    for stored in (space.encode({"a": 1}), SPACE.encode_dated({"a": 1}, ((9, b"?"),), b"p:1:k")):
+    plain = SPACE.codec.encode({"a": 1})
+    none_of_them = plain[:1] + b"\x01\0\0" + plain[2:]
+    odd = [SPACE.encode_dated({"a": 1}, ((number, b"?"),), b"p:1:k") for number in (3, 9)]
+    for stored in (space.encode({"a": 1}), none_of_them, *odd):
         plan = flights.get_or_set(space, "k", computed, early=9)
         assert feed(at(plan, token=LUCKY), stored).result == {"a": 1}
 

@@ -116,7 +116,7 @@ def get_or_set(
     seen = yield Command(GET, (wire,), partial(space.look, wire))  # a hit is to cost little more than get
     if type(seen) is not Sight:
         return seen
-    if seen.fields and not (yield from _due(seen, 0 if terms is None else terms.early)):
+    if seen.value is not MISSING and not (yield from _due(seen, 0 if terms is None else terms.early)):
         return seen.value
     terms = terms or Terms(lifetime)
     seeker = _Seeker(space, wire, default, terms)
