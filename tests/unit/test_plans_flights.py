@@ -87,10 +87,11 @@ def test_a_value_that_came_meanwhile_is_the_answer() -> None:
     assert (said(fed), fed.result) == (["GET p:1:k", "Token", asks()], 1)
 
 
-def test_what_can_not_be_read_counts_as_missing_and_is_replaced() -> None:
-    fed = feed(asked(), BROKEN, TOKEN, lease(state=digest(BROKEN)), 8, 1)
-    assert said(fed)[2] == asks(BROKEN)
-    assert said(fed)[4] == lands(b"8", seen=BROKEN)
+@pytest.mark.parametrize("broken", [BROKEN, b"\xc1\x00\xc1", b"x"], ids=["aged", "plain", "no number"])
+def test_what_can_not_be_read_counts_as_missing_and_is_replaced(broken: bytes) -> None:
+    fed = feed(asked(), broken, TOKEN, lease(state=digest(broken)), 8, 1)
+    assert said(fed)[2] == asks(broken)
+    assert said(fed)[4] == lands(b"8", seen=broken)
     assert fed.result == 8
 
 

@@ -28,12 +28,13 @@ from tests.unit.flying import (
     there,
     wait,
 )
+from tests.unit.rows import Engine
 from vkcache.core import flights
 from vkcache.core.codec import codec
 from vkcache.core.keyspace import Keyspace
 from vkcache.core.plan import Batch, Now, Plan, Step, Steps, Token
 from vkcache.core.space import Space
-from vkcache.errors import AccessDenied, InvalidArgument, InvalidKey, Unreachable
+from vkcache.errors import AccessDenied, InvalidArgument, InvalidKey, Unencodable, Unreachable
 
 NOW = 1_700_000_000.0
 NOW_MS = 1_700_000_000_000
@@ -259,6 +260,13 @@ def test_such_a_format_has_flights_like_any_other() -> None:
     fed = feed(flights.get_or_set(bare, "k", computed, 60, lock_timeout=30), None, TOKEN, lease(), 8, 1)
     assert (said(fed)[-1], fed.result) == (lands(b"8", 60_000), 8)
     assert feed(flights.get_or_set(bare, "k", computed), b"1").result == 1
+    assert feed(flights.get_or_set(bare, "k", computed), None, TOKEN, there(b"1")).result == 1
+    assert bare.encode_dated(5, ((3, b"8 bytes."),), b"p:1:k") == b"5"
+
+
+def test_what_can_not_be_stored_with_its_age_is_told_by_its_key() -> None:
+    with pytest.raises(Unencodable, match="'p:1:k'"):
+        feed(at(asked(early=1)), None, lease(), Engine(), 1)
 
 
 @pytest.mark.parametrize("answers", [(), (NOW, 8)], ids=["before", "after"])
