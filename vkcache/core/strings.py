@@ -71,12 +71,6 @@ def get(space: Space, key: str, default: Any = None, version: int | None = None)
     return Command(GET, (wire,), partial(space.read, wire, default))
 
 
-def get_fresh(space: Space, key: str, default: Any = None, version: int | None = None) -> Command[Any]:
-    """`get` of the primary, for who must see what another caller has just stored."""
-    wire = space.key(key, version)
-    return Command(GET_FRESH, (wire,), partial(space.read, wire, default))
-
-
 def getex(space: Space, key: str, timeout: Timeout = DEFAULT, version: int | None = None) -> Command[Any]:
     """The value of *key*, which lives for *timeout* from now on; None where it is missing.
 
