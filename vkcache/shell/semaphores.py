@@ -31,8 +31,8 @@ class Permits:
         self._terms = terms
         self._semaphore = terms.semaphore
         self._lease = terms.semaphore.lease / 1000
+        # No lock goes with it, which a child after fork might find held for ever.
         self._holds: list[tuple[Hashable, Hold]] = []
-        self._change = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -65,9 +65,17 @@ class Permits:
 
     @property
     def _hold(self) -> Hold | None:
-        me, process = self._me(), os.getpid()
-        mine = [hold for owner, hold in self._holds if owner == me and hold.process == process]
+        me = self._me()
+        mine = [hold for owner, hold in self._rows() if owner == me]
         return mine[-1] if mine else None
+
+    def _rows(self) -> list[tuple[Hashable, Hold]]:
+        """What this process holds; in a child after fork what it holds itself.
+
+        Made from a copy: of a list that another thread takes from meanwhile, an iteration leaves some out.
+        """
+        process = os.getpid()
+        return [row for row in tuple(self._holds) if row[1].process == process]
 
     def _not_owned(self) -> LockNotOwned:
         return LockNotOwned(f"semaphore {self.name!r}: not held, or its lease ran out: acquire it first")
@@ -90,15 +98,14 @@ class Permits:
 
     def _given_up(self) -> Hold:
         """What this thread or task took last, else what another did."""
-        me, process = self._me(), os.getpid()
-        with self._change:
-            rows = [row for row in self._holds if row[1].process == process]
-            row = next(reversed([row for row in rows if row[0] == me] or rows), None)
-            if row is None:
-                raise self._not_owned()
-            self._holds.remove(row)
-        given_up(row[1])
-        return row[1]
+        me = self._me()
+        while rows := self._rows():
+            row = ([row for row in rows if row[0] == me] or rows)[-1]
+            with suppress(ValueError):  # another thread has just given that up
+                self._holds.remove(row)
+                given_up(row[1])
+                return row[1]
+        raise self._not_owned()
 
     def _put_back(self, hold: Hold) -> None:
         self._holds.append((self._me(), hold))
