@@ -27,8 +27,8 @@ class Clock:
     def now(self) -> float | None:
         """The server's Unix time in seconds; None: whoever asks is to ask the server, and to tell."""
         moment = time.monotonic()
-        if self._ahead is None:
-            return None
+        if self._ahead is None:  # nothing to count on: all ask, but for a while after it did not answer
+            return None if moment >= self._asked_again else time.time()
         if moment >= self._asked_again:
             self._asked_again = moment + EVERY  # one asks; the others count on what was known
             return None
