@@ -244,7 +244,7 @@ def held(terms: Function, kind: Function) -> Function:
         return lambda execute: kind(execute, asked)
 
     update_wrapper(opened, terms)
-    opened.__dict__["__signature__"] = inspect.signature(terms).replace(return_annotation=kind.__name__)
+    opened.__dict__["__signature__"] = inspect.signature(terms).replace(return_annotation=kind)
     return opened
 
 
@@ -315,7 +315,9 @@ def _method(method: Function, function: Function, name: str, owner: type) -> Fun
 def _signature(function: Function) -> inspect.Signature:
     """*function*'s signature with ``self`` in the place of its space, and the result of its plan."""
     signature = inspect.signature(function)
-    result = _RESULT.sub(r"\1", str(signature.return_annotation))
+    result = signature.return_annotation
+    if isinstance(result, str):
+        result = _RESULT.sub(r"\1", result)
     myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = [myself, *list(signature.parameters.values())[1:]]
     return signature.replace(parameters=parameters, return_annotation=result)
