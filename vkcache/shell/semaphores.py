@@ -96,19 +96,19 @@ class Permits:
         self._holds.append((self._me(), hold))
         return hold
 
-    def _given_up(self) -> Hold:
-        """What this thread or task took last, else what another did."""
+    def _given_up(self) -> tuple[Hashable, Hold]:
+        """What this thread or task took last, else what another did, and who did."""
         me = self._me()
         while rows := self._rows():
             row = ([row for row in rows if row[0] == me] or rows)[-1]
             with suppress(ValueError):  # another thread has just given that up
                 self._holds.remove(row)
                 given_up(row[1])
-                return row[1]
+                return row
         raise self._not_owned()
 
-    def _put_back(self, hold: Hold) -> None:
-        self._holds.append((self._me(), hold))
+    def _put_back(self, row: tuple[Hashable, Hold]) -> None:
+        self._holds.append(row)
 
 
 class Semaphore(Permits):
@@ -137,11 +137,11 @@ class Semaphore(Permits):
 
         :raises LockNotOwned: nothing of it is held by this object.
         """
-        hold = self._given_up()
+        row = self._given_up()
         try:
-            freed = self._execute(semaphores.release(self._semaphore, hold.held.owner))
+            freed = self._execute(semaphores.release(self._semaphore, row[1].held.owner))
         except CacheError:
-            self._put_back(hold)  # so that it can be released again
+            self._put_back(row)  # so that it can be released again
             raise
         if not freed:
             raise self._not_owned()
@@ -190,11 +190,11 @@ class AsyncSemaphore(Permits):
 
     async def release(self) -> None:
         """See `Semaphore.release`."""
-        hold = self._given_up()
+        row = self._given_up()
         try:
-            freed = await self._execute(semaphores.release(self._semaphore, hold.held.owner))
+            freed = await self._execute(semaphores.release(self._semaphore, row[1].held.owner))
         except CacheError:
-            self._put_back(hold)
+            self._put_back(row)
             raise
         if not freed:
             raise self._not_owned()
