@@ -96,11 +96,14 @@ class Permits:
         self._holds.append((self._me(), hold))
         return hold
 
-    def _given_up(self) -> tuple[Hashable, Hold]:
-        """What this thread or task took last, else what another did, and who did."""
+    def _given_up(self, *, own: bool = False) -> tuple[Hashable, Hold]:
+        """What this thread or task took last, else, but for *own*, what another did; and who did."""
         me = self._me()
         while rows := self._rows():
-            row = ([row for row in rows if row[0] == me] or rows)[-1]
+            mine = [row for row in rows if row[0] == me]
+            if own and not mine:
+                break
+            row = (mine or rows)[-1]
             with suppress(ValueError):  # another thread has just given that up
                 self._holds.remove(row)
                 given_up(row[1])
@@ -137,7 +140,9 @@ class Semaphore(Permits):
 
         :raises LockNotOwned: nothing of it is held by this object.
         """
-        row = self._given_up()
+        self._free(self._given_up())
+
+    def _free(self, row: tuple[Hashable, Hold]) -> None:
         try:
             freed = self._execute(semaphores.release(self._semaphore, row[1].held.owner))
         except CacheError:
@@ -164,7 +169,7 @@ class Semaphore(Permits):
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
         with suppress(*(() if error is None else (LockNotOwned,))):
-            self.release()
+            self._free(self._given_up(own=True))
 
     def _me(self) -> Hashable:
         return threading.get_ident()
@@ -190,7 +195,9 @@ class AsyncSemaphore(Permits):
 
     async def release(self) -> None:
         """See `Semaphore.release`."""
-        row = self._given_up()
+        await self._free(self._given_up())
+
+    async def _free(self, row: tuple[Hashable, Hold]) -> None:
         try:
             freed = await self._execute(semaphores.release(self._semaphore, row[1].held.owner))
         except CacheError:
@@ -218,7 +225,7 @@ class AsyncSemaphore(Permits):
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
         with suppress(*(() if error is None else (LockNotOwned,))):
-            await self.release()
+            await self._free(self._given_up(own=True))
 
     def _me(self) -> Hashable:
         return asyncio.current_task()
