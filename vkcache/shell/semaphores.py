@@ -228,4 +228,6 @@ class AsyncSemaphore(Permits):
             await self._free(self._given_up(own=True))
 
     def _me(self) -> Hashable:
-        return asyncio.current_task()
+        with suppress(RuntimeError):  # no event loop runs here
+            return asyncio.current_task()
+        return None
