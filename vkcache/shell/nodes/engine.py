@@ -51,7 +51,7 @@ class Faithful(FakeSocket):
         runtime = super()._get_server_runtime(server)
         library = runtime.globals().redis
         if library.sha1hex is None:
-            library.sha1hex = lambda text: sha1(text, usedforsecurity=False).hexdigest().encode()
+            library.sha1hex = _sha1hex
         return runtime
 
     def _name_to_func(self, cmd_name: str) -> Any:
@@ -123,3 +123,8 @@ class Faithful(FakeSocket):
         if b"BYBOX" in args[2:4]:
             raise SimpleError("ERR the engine in memory searches no box: give radius=")
         return super().geosearch(key, *args)
+
+
+def _sha1hex(text: bytes | float) -> bytes:
+    octets = text if isinstance(text, bytes) else b"%.14g" % text  # as Lua writes a number
+    return sha1(octets, usedforsecurity=False).hexdigest().encode()
