@@ -8,18 +8,17 @@ release does not release; or where the keys of two locks, or of a lock and a val
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.unit.feeding import SPACE, Fed, commands, feed, words
-from vkcache.core import locks, lua
+from tests.unit.feeding import SPACE, feed
+from tests.unit.scripted import ended, said, script
+from vkcache.core import locks
 from vkcache.core.keyspace import RAW, RESERVED, Keyspace, beside, owner
 from vkcache.core.locks import Held, Wait
-from vkcache.core.plan import Command, Now, Plan, Sleep, Step, Token
-from vkcache.core.scripts import answered
+from vkcache.core.plan import Now, Plan, Sleep, Token
 from vkcache.core.slots import slot
 from vkcache.errors import InvalidArgument, InvalidKey, ReplyError, Unreachable
 
@@ -31,41 +30,6 @@ ONCE, FOR_EVER = Wait(0.1, 0), Wait(0.1, None)
 BUSY = 0
 
 Thrown = (KeyboardInterrupt(), asyncio.CancelledError(), SystemExit(1), Unreachable("down"), ValueError())
-
-
-def script(command: Any) -> str:
-    """Which script a step calls, or the name of its command, with its arguments."""
-    text = words(command)
-    for name in ("ACQUIRE", "RELEASE", "ABANDON", "EXTEND"):
-        first = next(answered(getattr(lua, name), (), ()))
-        assert isinstance(first, Command)
-        sha = first.args[0]
-        if text.startswith(b"EVALSHA " + str(sha).encode()):
-            return name + text.partition(str(sha).encode())[2].decode("latin-1")
-    return text.decode("latin-1")
-
-
-def said(fed: Fed[Any]) -> list[str]:
-    return [script(step) if commands(step) else type(step).__name__ for step in fed.steps]
-
-
-def ended(plan: Plan[Any], error: BaseException, *answers: object) -> list[Step[Any]]:
-    """The steps after *error* was thrown in where the plan waited for the answer after *answers*."""
-    steps: Generator[Step[Any], Any, Any] = iter(plan)
-    next(steps)
-    for answer in answers:
-        steps.send(answer)
-    after: list[Step[Any]] = []
-
-    def to_its_end() -> None:
-        after.append(steps.throw(error))
-        while True:
-            after.append(steps.send(1))
-
-    with pytest.raises(type(error)) as raised:
-        to_its_end()
-    assert raised.value is error
-    return after
 
 
 def test_one_try_is_one_script() -> None:
