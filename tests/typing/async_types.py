@@ -17,7 +17,15 @@ from vkcache.core.space import Space
 from vkcache.core.streamgroups import Pending
 from vkcache.core.streams import Entry
 from vkcache.django import ValkeyCache
-from vkcache.shell import AsyncClient, AsyncPipeline, full_encode_pre
+from vkcache.shell import (
+    AsyncClient,
+    AsyncLock,
+    AsyncPipeline,
+    AsyncSemaphore,
+    Lock,
+    Semaphore,
+    full_encode_pre,
+)
 from vkcache.shell.binding import Slot
 
 
@@ -67,6 +75,41 @@ async def queued(cache: AsyncClient) -> None:
     assert_type(await cache.pipeline(), AsyncPipeline)
 
 
+async def held(cache: AsyncClient) -> None:
+    assert_type(cache.lock("k"), AsyncLock)
+    assert_type(await cache.lock("k"), AsyncLock)
+    assert_type(cache.get_lock("k", 2, 5.5, blocking_timeout=None), AsyncLock)
+    assert_type(cache.semaphore("k", 5), AsyncSemaphore)
+    assert_type(await cache.semaphore("k", 5, weight=2, lease=timedelta(minutes=1)), AsyncSemaphore)
+    async with cache.lock("k") as lock, cache.semaphore("k", 5) as semaphore:
+        assert_type(lock, AsyncLock)
+        assert_type(semaphore, AsyncSemaphore)
+    assert_type(await cache.lock("k").acquire(), bool)
+    assert_type(await cache.semaphore("k", 5).acquire(timeout=1), bool)
+    assert_type(cache.semaphore("k", 5).token, int | None)
+
+
+async def held_by_the_backend(cache: ValkeyCache) -> None:
+    assert_type(cache.lock("k"), Lock)
+    assert_type(cache.semaphore("k", 5), Semaphore)
+    assert_type(cache.alock("k", 2, timeout=5), AsyncLock)
+    assert_type(await cache.aget_lock("k"), AsyncLock)
+    assert_type(cache.asemaphore("k", 5, timeout=None), AsyncSemaphore)
+    async with cache.alock("k") as lock, cache.asemaphore("k", 5) as semaphore:
+        assert_type(lock, AsyncLock)
+        assert_type(semaphore, AsyncSemaphore)
+
+
+async def fresh(cache: AsyncClient, backend: ValkeyCache) -> None:
+    assert_type(await cache.get_or_set("a", lambda: 1, 60, 2), Any)
+    assert_type(
+        await cache.get_or_set("a", 1, lock_timeout=5, stale_cache_timeout=1.5, early=1, jitter=0.1), Any
+    )
+    assert_type(await backend.aget_or_set("a", 1, stale_cache_timeout=timedelta(hours=1)), Any)
+    assert_type(await cache.set_many({"a": 1}, 60, jitter=0.1), list[str])
+    assert_type(await backend.amset({"a": 1}, 60, jitter=0.1), bool)
+
+
 def length(space: Space, key: str) -> Command[int]:
     """A command of a user's own."""
     return Command(strings.GET, (space.key(key),), len)
@@ -98,6 +141,15 @@ async def siblings(cache: ValkeyCache) -> None:
 
 
 async def refused(cache: AsyncClient, backend: ValkeyCache, pipe: AsyncPipeline) -> None:
+    await cache.get_or_set("a", 1, lock_timeout="5")  # type: ignore[arg-type]  # a time is a number
+    await backend.aget_or_set("a", 1, early="1")  # type: ignore[arg-type]  # a number
+    await cache.lock("k", lease=5)  # type: ignore[call-arg]  # a keyword that is not there
+    await cache.semaphore("k")  # type: ignore[call-arg]  # the capacity is needed
+    backend.asemaphore("k", 5, 2)  # type: ignore[call-arg]  # by keyword alone
+    backend.alock()  # type: ignore[call-arg]  # the key is needed
+    pipe.lock("k")  # type: ignore[call-overload]  # a pipeline holds nothing
+    with cache.lock("k"):  # type: ignore[attr-defined]  # async with
+        pass
     await cache.get()  # type: ignore[call-arg]  # the key is needed
     await cache.get(1)  # type: ignore[arg-type]  # a key is a str
     await cache.set("a", 1, "60")  # type: ignore[arg-type]  # a time-out is a number

@@ -15,7 +15,7 @@ from vkcache.core.plan import Command
 from vkcache.core.space import Space
 from vkcache.core.streamgroups import Pending
 from vkcache.core.streams import Entry
-from vkcache.shell import Client, full_encode_pre
+from vkcache.shell import Client, Lock, Pipeline, Semaphore, full_encode_pre
 from vkcache.shell.binding import Slot
 
 
@@ -57,6 +57,31 @@ def further_results(cache: Client) -> None:
     assert_type(cache.pipeline().xlen("s"), Slot[int])
 
 
+def held(cache: Client) -> None:
+    assert_type(cache.lock("k"), Lock)
+    assert_type(cache.lock("k", 2, timedelta(minutes=1), 0.5, False, 3, thread_local=False), Lock)
+    assert_type(cache.get_lock("k", timeout=5.5, blocking_timeout=None), Lock)
+    assert_type(cache.semaphore("k", 5), Semaphore)
+    assert_type(cache.semaphore("k", capacity=5, weight=2, lease=1.5, timeout=None, version=2), Semaphore)
+    with cache.lock("k") as lock, cache.semaphore("k", 5) as semaphore:
+        assert_type(lock, Lock)
+        assert_type(semaphore, Semaphore)
+    assert_type(cache.lock("k").acquire(), bool)
+    assert_type(cache.semaphore("k", 5).acquire(timeout=1), bool)
+    assert_type(cache.semaphore("k", 5).token, int | None)
+    assert_type(cache.lock("k").lost, bool)
+
+
+def fresh(cache: Client) -> None:
+    assert_type(cache.get_or_set("a", lambda: 1, 60, 2), Any)
+    assert_type(cache.get_or_set("a", 1, lock_timeout=5, stale_cache_timeout=1.5, early=1, jitter=0.1), Any)
+    assert_type(cache.get_or_set("a", 1, stale_cache_timeout=timedelta(hours=1), lock_timeout=None), Any)
+    assert_type(cache.set_many({"a": 1}, 60, jitter=0.1), list[str])
+    assert_type(cache.mset({"a": 1}, 60, jitter=0.1), bool)
+    assert_type(cache.add("a", 1, jitter=None), bool)
+    assert_type(Client("memory://", jitter=0.1), Client)
+
+
 def length(space: Space, key: str) -> Command[int]:
     """A command of a user's own."""
     return Command(strings.GET, (space.key(key),), len)
@@ -67,7 +92,20 @@ def own_command(cache: Client) -> None:
     assert_type(cache.execute(strings.get_many(cache.space, ["k"])), dict[str, Any])
 
 
-def refused(cache: Client) -> None:
+def refused(cache: Client, pipe: Pipeline) -> None:
+    cache.get_or_set("a", 1, lock_timeout="5")  # type: ignore[arg-type]  # a time is a number
+    cache.get_or_set("a", 1, early="1")  # type: ignore[arg-type]  # a number
+    cache.get_or_set("a", 1, 60, 2, 5)  # type: ignore[call-arg]  # by keyword alone
+    cache.set("a", 1, jitter="x")  # type: ignore[arg-type]  # a part is a number
+    cache.touch("a", 1, jitter=0.1)  # type: ignore[call-arg]  # the cache's own alone
+    cache.lock()  # type: ignore[call-arg]  # the key is needed
+    cache.lock("k", lease=5)  # type: ignore[call-arg]  # a keyword that is not there
+    cache.semaphore("k")  # type: ignore[call-arg]  # the capacity is needed
+    cache.semaphore("k", 5, 2)  # type: ignore[call-arg]  # by keyword alone
+    cache.semaphore("k", 1.5)  # type: ignore[arg-type]  # a whole number
+    pipe.lock("k")  # type: ignore[call-overload]  # a pipeline holds nothing
+    pipe.semaphore("k", 5)  # type: ignore[call-overload]  # a pipeline holds nothing
+    Client("memory://", jitter="x")  # type: ignore[arg-type]  # a part is a number
     cache.get()  # type: ignore[call-arg]  # the key is needed
     cache.bitop("NAND", "d", "a")  # type: ignore[arg-type]  # no such operation
     cache.geodist("g", "a", "b", "yd")  # type: ignore[arg-type]  # no such unit

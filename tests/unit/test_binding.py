@@ -17,9 +17,11 @@ from typing import Any, cast
 import pytest
 
 from tests.unit.feeding import SPACE, words
-from vkcache.core import compound, flights, keys, locks, server, strings
+from vkcache.core import compound, flights, keys, locks, semaphores, server, strings
 from vkcache.core.plan import Command
-from vkcache.shell import AsyncClient, tables
+from vkcache.django import ValkeyCache
+from vkcache.errors import InvalidArgument
+from vkcache.shell import AsyncClient, AsyncPipeline, Pipeline, tables
 from vkcache.shell.binding import (
     Function,
     Line,
@@ -38,6 +40,7 @@ from vkcache.shell.binding import (
 )
 from vkcache.shell.client import Carrier, Client
 from vkcache.shell.locks import AsyncLock, Lock
+from vkcache.shell.semaphores import AsyncSemaphore, Semaphore
 from vkcache.shell.tables import values
 
 
@@ -49,25 +52,41 @@ def lines_of(table: type) -> dict[str, Line]:
     return found
 
 
+def carried(shell: type[Shell], line: Line) -> Function:
+    """The function of *line* that *shell* carries out, which of a handle is made anew each time."""
+    function = shell.carried(line)
+    assert function is not None
+    if isinstance(line, (handle, awaited_handle)):
+        made: Function = inspect.getattr_static(shell, line.name).__wrapped__
+        assert made.__wrapped__ is line.function  # type: ignore[attr-defined]  # a function at run time
+        assert inspect.signature(made) == inspect.signature(function)
+        return made
+    return function
+
+
 LINES = lines_of(tables.Commands)
 AWAITED = lines_of(tables.AwaitedCommands)
+HANDLES: dict[str, tuple[Function, type, type]] = {
+    "lock": (locks.terms, Lock, AsyncLock),
+    "get_lock": (locks.terms, Lock, AsyncLock),
+    "semaphore": (semaphores.terms, Semaphore, AsyncSemaphore),
+}
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_every_line_is_a_plain_function_of_the_client(name: str) -> None:
-    method, function = inspect.getattr_static(Client, name), LINES[name].function
+    method, function = inspect.getattr_static(Client, name), carried(Client, LINES[name])
     assert type(method) is FunctionType
     assert (method.__name__, method.__qualname__) == (name, f"Client.{name}")
     assert (method.__code__.co_name, method.__code__.co_qualname) == (name, f"Client.{name}")
     assert method.__doc__ == function.__doc__
     assert method.__doc__
     assert method.__module__ == Client.__module__
-    carried = method.__dict__["__wrapped__"]
-    assert (carried if type(LINES[name]) is not handle else carried.__wrapped__) is function
-    shown, given = inspect.signature(method), inspect.signature(carried)
+    assert method.__dict__["__wrapped__"] is function
+    shown, given = inspect.signature(method), inspect.signature(function)
     assert list(shown.parameters) == ["self", *list(given.parameters)[1:]]
     assert list(shown.parameters.values())[1:] == list(given.parameters.values())[1:]
-    assert shown.return_annotation in given.return_annotation
+    assert str(shown.return_annotation) in str(given.return_annotation)
     assert not re.match("Command|Plan|Steps", str(shown.return_annotation))
     assert set(method.__annotations__) <= {*shown.parameters, "return"}
     assert typing.get_type_hints(method)
@@ -105,28 +124,71 @@ def test_every_method_has_its_sibling_and_no_sibling_is_alone() -> None:
 
 @pytest.mark.parametrize("name", LINES)
 def test_a_sibling_is_of_the_same_kind(name: str) -> None:
-    siblings: dict[type[Line], type[Line]] = {stream: awaited_stream, handle: awaited_handle}
+    siblings: dict[type, type] = {stream: awaited_stream, handle: awaited_handle}
     assert type(AWAITED[f"a{name}"]) is siblings.get(type(LINES[name]), awaited)
-
-
-@pytest.mark.parametrize("name", [name for name, line in LINES.items() if type(line) is handle])
-def test_a_handle_answers_its_object_for_threads_and_its_sibling_that_for_tasks(name: str) -> None:
-    line, sibling = LINES[name], AWAITED[f"a{name}"]
-    assert isinstance(line, handle)
-    assert isinstance(sibling, awaited_handle)
-    assert sibling.async_held is line.async_held
-    for shell, kind in ((Client, line.held), (AsyncClient, line.async_held)):
-        assert inspect.signature(inspect.getattr_static(shell, name)).return_annotation == kind.__name__
 
 
 def test_a_line_is_on_the_line_below_in_the_same_order() -> None:
     for table, siblings in (
         (values.Strings, values.AwaitedStrings),
         (values.Keys, values.AwaitedKeys),
-        (values.Locks, values.AwaitedLocks),
         (values.Whole, values.AwaitedWhole),
     ):
         assert [f"a{name}" for name in lines_of(table)] == list(lines_of(siblings))
+
+
+def test_these_lines_are_handles() -> None:
+    made = {
+        name: (line.function, line.held, line.async_held)
+        for name, line in LINES.items()
+        if isinstance(line, handle)
+    }
+    assert made == HANDLES
+
+
+@pytest.mark.parametrize("shell", [Client, AsyncClient, ValkeyCache], ids=lambda shell: shell.__name__)
+@pytest.mark.parametrize("name", HANDLES)
+def test_a_handle_shows_the_terms_that_it_takes_and_what_it_answers(name: str, shell: type[Shell]) -> None:
+    terms, held, async_held = HANDLES[name]
+    answered = {name: async_held if shell is AsyncClient else held}
+    if shell is ValkeyCache:
+        answered[f"a{name}"] = async_held
+    for shown_as, kind in answered.items():
+        method = inspect.getattr_static(shell, shown_as)
+        assert type(method) is FunctionType
+        assert (method.__name__, method.__qualname__) == (shown_as, f"{shell.__name__}.{shown_as}")
+        assert (method.__doc__, method.__module__) == (terms.__doc__, shell.__module__)
+        given, shown = inspect.signature(terms), inspect.signature(method)
+        assert list(shown.parameters.values())[1:] == list(given.parameters.values())[1:]
+        assert shown.return_annotation is kind
+        assert typing.get_type_hints(method)["return"] is kind
+
+
+@pytest.mark.parametrize("name", HANDLES)
+@pytest.mark.parametrize("shell", [Client, AsyncClient])
+def test_a_handle_answers_its_object_and_refuses_what_can_not_be(name: str, shell: type) -> None:
+    _, held, async_held = HANDLES[name]
+    method = getattr(shell("memory://binding"), name)
+    made = method("k", *([5] if name == "semaphore" else []), version=2)
+    assert made.name == "k"
+    assert type(made) is (held if shell is Client else async_held)
+    with pytest.raises(TypeError, match="argument"):
+        method()
+    with pytest.raises(InvalidArgument):
+        method("k", *([0] if name == "semaphore" else [None, 0]))
+
+
+@pytest.mark.parametrize("pipeline", [Pipeline, AsyncPipeline], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("name", HANDLES)
+def test_a_pipeline_holds_nothing(name: str, pipeline: type[Queue]) -> None:
+    assert pipeline.carried(LINES[name]) is None
+    assert not hasattr(pipeline, f"a{name}")
+    shell = AsyncClient if pipeline is AsyncPipeline else Client
+    queue = cast(Any, shell("memory://binding")).pipeline()
+    with pytest.raises(
+        AttributeError, match=rf"{pipeline.__name__} has no {name}\(\): .* call it on the cache"
+    ):
+        getattr(queue, name)
 
 
 def _queued(function: Function) -> Function:
