@@ -216,6 +216,7 @@ def test_a_plain_client_with_the_sites_secret_shares_its_values(url: str) -> Non
         ({"SOCKET_TIMEOUT": -1}, r"socket_timeout, -1: give a number of seconds"),
         ({"socket_timeout": 1, "SOCKET_TIMEOUT": 1}, r"'socket_timeout' is given twice"),
         ({"max_connections": 0}, r"max_connections, 0: give a whole number"),
+        ({"JITTER": 1}, r"jitter, 1: give the part of each time-out to spread, 0 or more, below 1"),
         ({"topology": "clusters"}, r"topology, 'clusters': give one of single, replicas, shard"),
         ({"serializer": "no.such.Thing"}, r"serializer, 'no.such.Thing'"),
         ({"compressor": "zstdd"}, r"zstd"),
@@ -249,6 +250,15 @@ def test_capitals_and_a_list_location_are_accepted(url: str) -> None:
     cache = made([url], {"SOCKET_TIMEOUT": 2, "SERIALIZER": "json", "COMPRESSOR": "zlib"})  # type: ignore[arg-type]
     cache.set("a", [1])
     assert cache.get("a") == [1]
+
+
+def test_jitter_is_that_of_all_keys_and_spaces_of_a_cache(url: str) -> None:
+    cache = made(url, {"JITTER": 0.5}, TIMEOUT=1000)
+    cache.set_many({f"k{number}": number for number in range(50)})
+    assert (cache.space.jitter, cache._cache.space.jitter, made(url).space.jitter) == (0.5, 0.5, 0)
+    left = [cache.ttl(f"k{number}") or 0 for number in range(50)]
+    assert all(400 < one <= 1000 for one in left)
+    assert len(set(left)) > 25
 
 
 # Raw access -----------------------------------------------------------------------------------------------

@@ -105,7 +105,6 @@ async def fresh(cache: AsyncClient, backend: ValkeyCache) -> None:
     assert_type(
         await cache.get_or_set("a", 1, lock_timeout=5, stale_cache_timeout=1.5, early=1, jitter=0.1), Any
     )
-    assert_type(await backend.aget_or_set("a", 1, stale_cache_timeout=timedelta(hours=1)), Any)
     assert_type(await cache.set_many({"a": 1}, 60, jitter=0.1), list[str])
     assert_type(await backend.amset({"a": 1}, 60, jitter=0.1), bool)
 

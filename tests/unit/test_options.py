@@ -87,6 +87,7 @@ BAD: list[tuple[str, object, str]] = [
     ("read_your_writes", 1e10, "how many seconds"),
     ("read_your_writes", 10**400, "how many seconds"),
     ("socket_timeout", 10**400, "a day"),
+    *(("jitter", part, "0 or more, below 1") for part in (1, -0.1, True, False, "x", None, float("nan"))),
     ("ring", "crc16", "give one of django-valkey, django-redis-cache"),
 ]
 
