@@ -6,12 +6,14 @@ server would say, or where the engine needs a socket.
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from vkcache.core.replies import Fault
-from vkcache.errors import Misconfigured, WrongType
+from vkcache.errors import Misconfigured, ReplyError, WrongType
 from vkcache.shell import Client
 from vkcache.shell.nodes import memory
 from vkcache.shell.wire.connection import packed
@@ -46,6 +48,34 @@ def test_an_error_is_the_same_as_on_a_server() -> None:
         memory.raw_client("errors").lpush(cache.make_key("k"), "v")
         with pytest.raises(WrongType, match=r"GET ':1:k': WRONGTYPE"):
             cache.get("k")
+
+
+@pytest.mark.parametrize(
+    ("word", "octets"),
+    [("'abc'", b"abc"), ("''", b""), ("ARGV[1]", b"\xff\x00\r\n"), ("5", b"5"), ("2.5", b"2.5")],
+)
+def test_its_scripts_have_a_servers_sha1hex(word: str, octets: bytes) -> None:
+    with Client("memory://sha1hex") as cache:
+        answer = cache.eval_script(f"return redis.sha1hex({word})", args=[b"\xff\x00\r\n"])
+    assert answer == hashlib.sha1(octets, usedforsecurity=False).hexdigest().encode()
+
+
+def test_its_scripts_keep_it_in_every_engine_and_after_an_error() -> None:
+    for name in ("sha1hex-a", "sha1hex-b"):
+        with Client(f"memory://{name}") as cache:
+            with pytest.raises(ReplyError):
+                cache.eval_script("return redis.call('NO SUCH')")
+            assert len(cache.eval_script("return redis.sha1hex(redis.sha1hex(''))")) == 40
+
+
+def test_a_list_that_is_turned_round_waits_for_its_first_item() -> None:
+    """The engine's own BLMOVE answers at once where the source is missing."""
+    with Client("memory://blmove") as cache, ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(cache.blmove, "news", "news", 30.0) for _ in range(2)]
+        cache.rpush("news", "first")
+        assert [one.result(30) for one in waiting] == ["first", "first"]
+        assert cache.lrange("news", 0, -1) == ["first"]
+        assert cache.blmove("none", "none", 0.001) is None
 
 
 def test_without_fakeredis_the_package_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
