@@ -132,6 +132,7 @@ def test_a_line_is_on_the_line_below_in_the_same_order() -> None:
     for table, siblings in (
         (values.Strings, values.AwaitedStrings),
         (values.Keys, values.AwaitedKeys),
+        (values.Locks, values.AwaitedLocks),
         (values.Whole, values.AwaitedWhole),
     ):
         assert [f"a{name}" for name in lines_of(table)] == list(lines_of(siblings))
