@@ -114,7 +114,7 @@ return 1"""
 # A flight is a hash beside a value, there while somebody computes it. 'epoch' is the token of who was the
 # first to compute since the value was last deleted: it is shared by those who take over, and any of them may
 # land. 'holder' is the token of who computes now, 'until' when others take over, in ms of the server's
-# clock, 'waited' is there where somebody waits.
+# clock, 'waited' is there where somebody waits. News are '+' and what was stored, or '-': look again.
 
 # KEYS[1]: the value, KEYS[2]: the flight, ARGV[1]: the SHA-1 of stored bytes that are no answer, or '',
 # ARGV[2]: the caller's token, ARGV[3]: the lease in ms, ARGV[4]: for how many ms more the flight is known,
@@ -148,7 +148,7 @@ local flight = redis.call('HMGET', KEYS[2], 'epoch', 'waited')
 local known = flight[1] == ARGV[1]
 local stored = redis.call('GET', KEYS[1])
 local same = not stored or redis.sha1hex(stored) == ARGV[2]
-local news = ''
+local news = '-'
 if known then redis.call('DEL', KEYS[2]) end
 if known and same then
   if ARGV[4] == '' then redis.call('SET', KEYS[1], ARGV[3])
@@ -160,7 +160,7 @@ if flight[2] or not known then
   redis.call('RPUSH', KEYS[3], news)
   redis.call('PEXPIRE', KEYS[3], ARGV[5])
 end
-if news ~= '' then return 1 end
+if news ~= '-' then return 1 end
 return stored and not same and {stored} or 0"""
 
 # KEYS[1]: the flight, KEYS[2]: the news of its epoch, ARGV[1]: the token of who will not land, ARGV[2]: for
@@ -170,7 +170,7 @@ local flight = redis.call('HMGET', KEYS[1], 'holder', 'waited')
 if flight[1] ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if flight[2] then
-  redis.call('RPUSH', KEYS[2], '')
+  redis.call('RPUSH', KEYS[2], '-')
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
 end
 return 1"""
