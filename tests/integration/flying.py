@@ -155,7 +155,7 @@ def cache_at(place: Place) -> Client:
 class Crowd:
     """50 threads, 50 tasks and 4 processes that all call get_or_set("k", ...) when they are told to.
 
-    *terms*: those of their calls. *compute*: what those in this process call, in place of the desk's.
+    *terms*: those of their calls.
     """
 
     def __init__(self, place: Place, desk: Desk, desk_url: str, **terms: Any) -> None:
