@@ -13,7 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import valkey
 
@@ -51,7 +51,7 @@ class Desk:
     @property
     def signed(self) -> int:
         """How many have begun to compute."""
-        return int(self._raw.get("desk:signed") or 0)
+        return int(cast(bytes, self._raw.get("desk:signed") or b"0"))
 
     def let(self, count: int = 1) -> None:
         """Let so many go on."""
