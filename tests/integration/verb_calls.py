@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from vkcache.core import (
     bitmaps,
+    flights,
     geo,
     hashes,
     hyperloglog,
@@ -49,6 +50,7 @@ OF_KEYS: dict[Verb, Calls] = {
     keys.EXISTS: _ONE_OR_TWO,
     keys.UNLINK: _ONE_OR_TWO,
     keys.UNLINK_WHOLE: _ONE_OR_TWO,
+    flights.UNLINK_AFTER: _ONE_OR_TWO,
     keys.PEXPIRE: ((b"a", 60_000),),
     keys.PEXPIREAT: ((b"a", FAR),),
     keys.PERSIST: _ALONE,

@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.layouts import broken, late, refused
 from tests.unit.shards import answered, lines, made, node, requests, sent, shards, shelf
-from vkcache.core import keys, server, strings
+from vkcache.core import flights, keys, server, strings
 from vkcache.core.plan import NO_KEYS, KeySpec, Verb
 from vkcache.core.replies import Fault
 from vkcache.errors import CrossNode, Incomplete, InvalidArgument, TimedOut, Unreachable
@@ -183,6 +183,22 @@ def test_a_flush_that_not_all_servers_carried_out_says_so() -> None:
 
 
 # What goes astray
+
+
+def test_what_is_to_follow_goes_once_more_behind_what_goes_astray() -> None:
+    """Its first answer counts, but an error."""
+    follower = made(flights.UNLINK_AFTER, b"0a")
+    for outcome, reply in (([0], 1), (refused("a"), Incomplete)):
+        layout, made_deal = deal(GET_A, follower, GET_B, made(flights.UNLINK_AFTER, b"3a"))
+        ask = Fault("ASK 0 127.0.0.1:1")
+        first, again = answered(layout, made_deal, [ask, 1, 1], [b"B"])
+        assert [row[1].commands for row in (first, again)] == [(GET_A,), (follower,)]
+        assert (again[0], again[3]) == (0, [ask])
+        made_deal.settle(first[4], [b"A"])
+        made_deal.settle(again[4], outcome)
+        one, two, *others = made_deal.replies()
+        assert (one, others) == (b"A", [b"B", 1])
+        assert two == reply or type(two) is reply
 
 
 def test_a_load_that_got_no_replies_goes_astray_command_by_command() -> None:

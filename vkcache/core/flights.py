@@ -29,7 +29,21 @@ from vkcache.core.freshness import Age, positive, stale_at
 from vkcache.core.keys import UNLINK
 from vkcache.core.keyspace import beside
 from vkcache.core.lists import on_wire_seconds
-from vkcache.core.plan import COUNTED, FIRST_TWO, Batch, Call, Command, Now, Reply, Sleep, Steps, Token, Verb
+from vkcache.core.plan import (
+    ALL,
+    COUNTED,
+    FIRST_TWO,
+    Batch,
+    Call,
+    Command,
+    Now,
+    Reply,
+    Sleep,
+    Spread,
+    Steps,
+    Token,
+    Verb,
+)
 from vkcache.core.replies import number, ok, raised, truth
 from vkcache.core.scripts import answered
 from vkcache.core.space import MISSING, Sight, Space
@@ -52,6 +66,7 @@ _NOT_ASKED: Final = b"?"
 """Stands for a turn that was not carried out. News are empty, or begin with '+'."""
 
 TURN = Verb(b"BLMOVE", FIRST_TWO, blocking=True, forgoes=True, empty=_NOT_ASKED)
+UNLINK_AFTER = Verb(b"UNLINK", ALL, idempotent=True, spread=Spread.SUM, follows=True, empty=0)
 REMOVE = Verb(b"EVAL", COUNTED, idempotent=True, empty=0)
 
 
@@ -319,5 +334,7 @@ def delete_many(space: Space, keys: Iterable[str], version: int | None = None) -
 def _unlinked(wires: tuple[bytes, ...], decode: Callable[[Reply], Any]) -> Steps[Any]:
     # The flights first: else one could land in between. Who may not touch them deletes all the same.
     flights = Command(UNLINK, tuple([beside(b"flight", wire) for wire in wires]), number)
-    results = yield from Batch((flights, Command(UNLINK, wires, decode)))
-    return raised(results[1:])[0]
+    voided, gone = yield from Batch((flights, Command(UNLINK_AFTER, wires, decode)))
+    if not isinstance(voided, AccessDenied):
+        raised([voided])
+    return raised([gone])[0]

@@ -128,6 +128,9 @@ class Verb:
     ends with a time-out where a server is silent for longer."""
     spread: Spread | None = None
     """How a call over several nodes is joined; None: its keys must live on one node."""
+    follows: bool = False
+    """It comes after what stands before it in its batch for the same place: it is carried out once more where
+    that had to go elsewhere. Its first answer counts."""
     primary: bool = False
     """Goes to no replica though it only reads: its cursor means something to one server alone, or it must
     see what was written a moment ago."""

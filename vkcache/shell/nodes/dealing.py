@@ -36,6 +36,10 @@ _Part: TypeAlias = tuple[int, Piece]
 Answer: TypeAlias = Reply | Unreachable
 
 
+class _Again(list[_Part]):
+    """A unit that has its answers already, and is carried out once more."""
+
+
 class Deal:
     """*commands* as loads, one for each group of servers. *together*: those of one place as one transaction.
 
@@ -159,7 +163,16 @@ class Deal:
                     self.settle(unit, replies)
         if load.keyed and not astray:
             self._layout.answered(load.place, node)
-        return astray
+        return [*astray, *self._behind(load, astray)] if astray else astray
+
+    def _behind(self, load: Load, astray: list[Astray]) -> Iterator[Astray]:
+        """What of *load* was carried out, though it is to follow what is *astray*."""
+        ahead, gone = {one[0]: one for one in astray}, {id(one[4]) for one in astray}
+        for unit in load.units:
+            number, (home, _, _) = unit[0]
+            if home in ahead and self._commands[number].verb.follows and id(unit) not in gone:
+                _, _, node, outcome, _ = ahead[home]
+                yield self._astray(_Again(unit), node, outcome)
 
     def _astray(self, unit: list[_Part], node: Node, outcome: list[Reply] | Unreachable) -> Astray:
         whole = self._commands
@@ -171,6 +184,8 @@ class Deal:
         return unit[0][1][0], Request(commands, together=len(unit) > 1), node, outcome, unit
 
     def settle(self, unit: list[_Part], outcome: list[Reply] | Unreachable) -> None:
+        if isinstance(unit, _Again) and not isinstance(outcome, Unreachable):
+            return
         for at, (number, (_, _, keys)) in enumerate(unit):
             self._answers[number].append((keys, outcome if isinstance(outcome, Unreachable) else outcome[at]))
 
