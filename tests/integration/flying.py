@@ -252,5 +252,5 @@ def in_thread(call: Callable[[], Any]) -> Future[Any]:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=body).start()
+    threading.Thread(target=body, daemon=True).start()
     return future

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,8 +22,11 @@ from tests.clusters import Clustered
 from tests.integration.contract.places import Place, Raw
 from tests.integration.flying import PATIENCE, Desk, Host, cache_at, in_thread, options
 from tests.scripts import until
+from tests.servers import HOST, await_that
+from vkcache.core.keyspace import beside
 from vkcache.core.slots import slot
 from vkcache.shell import AsyncClient, Client
+from vkcache.shell.nodes.several import Several
 
 WRITERS, READERS, TASKS = 4, 8, 10
 DELETES = 250
@@ -71,7 +74,7 @@ def test_what_is_deleted_meanwhile_is_not_stored(
     terms = {"stale_cache_timeout": 600} if stale else {}
     if stale:
         cache.get_or_set("k", lambda: "stale", 0.001, **terms)
-        time.sleep(0.01)
+        until(lambda: (cache.pttl("k") or 0) < 599_990, "it is stale")
     older = in_thread(partial(cache.get_or_set, "k", desk.compute, **terms))
     until(lambda: desk.signed == 1, "one computes")
     host.call(way, keys)
@@ -230,6 +233,39 @@ def test_nothing_older_is_answered_after_a_delete(place: Place, terms: dict[str,
 def cluster() -> Iterator[Clustered]:
     with Clustered(60_000) as running:
         yield running
+
+
+@pytest.mark.parametrize(("way", "keys"), WAYS[:2])
+def test_what_is_deleted_is_gone_though_its_slot_is_handed_over_meanwhile(
+    cluster: Clustered, desk: Desk, monkeypatch: pytest.MonkeyPatch, way: str, keys: Any
+) -> None:
+    """Of a value and its flight the flight alone has moved when the delete comes; and before this asks for
+    the flight where it now is, the rest has moved, and what was computed is stored."""
+    place = Place(cluster.urls[0], Raw(()), {"topology": "cluster"})
+    wire, terms = b"app:1:k", {"stale_cache_timeout": 600}
+    source = cluster.owner(slot(wire))
+    target = next(one for one in cluster.primaries() if one is not source)
+    reroute = Several._reroute
+
+    def late(nodes: Several, *row: Any) -> None:
+        if not older.done():
+            move.carry()
+            move.end()
+            desk.let()
+            assert older.result(PATIENCE) == "value 2"
+        reroute(nodes, *row)
+
+    with cache_at(place) as cache:
+        assert cache.get_or_set("k", desk.sign, 0.001, **terms) == "value 1"
+        await_that(lambda: cast(int, source.execute("PTTL", wire)) < 599_990, "it is stale")
+        older = in_thread(partial(cache.get_or_set, "k", desk.compute, **terms))
+        until(lambda: desk.signed == 2, "one computes")
+        with cluster.moving(slot(wire), source, target) as move:
+            source.execute("MIGRATE", HOST, target.port, "", 0, 5000, "KEYS", beside(b"flight", wire))
+            monkeypatch.setattr(Several, "_reroute", late)
+            getattr(cache, way)(keys)
+            assert older.done()
+        assert cache.get("k") is None
 
 
 @contextmanager
