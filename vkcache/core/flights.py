@@ -63,7 +63,7 @@ NEWS_MS: Final = 1000
 """How long news are there for who is between two looks."""
 
 _NOT_ASKED: Final = b"?"
-"""Stands for a turn that was not carried out. News are empty, or begin with '+'."""
+"""Stands for a turn that was not carried out. News begin with '+' or '-'."""
 
 TURN = Verb(b"BLMOVE", FIRST_TWO, blocking=True, forgoes=True, empty=_NOT_ASKED)
 UNLINK_AFTER = Verb(b"UNLINK", ALL, idempotent=True, spread=Spread.SUM, follows=True, empty=0)

@@ -112,8 +112,8 @@ return 1"""
 
 
 # A flight is a hash beside a value, there while somebody computes it. 'epoch' is the token of who was the
-# first to compute since the value was last deleted: it is shared by those who take over, and any of them may
-# land. 'holder' is the token of who computes now, 'until' when others take over, in ms of the server's
+# first to compute since the value was last deleted, and when: it is shared by those who take over, and any of
+# them may land. 'holder' is the token of who computes now, 'until' when others take over, in ms of the server's
 # clock, 'waited' is there where somebody waits. News are '+' and what was stored, or '-': look again.
 
 # KEYS[1]: the value, KEYS[2]: the flight, ARGV[1]: the SHA-1 of stored bytes that are no answer, or '',
@@ -132,7 +132,7 @@ if flight[1] and tonumber(flight[3]) > now and flight[2] ~= ARGV[5] and flight[2
   if ARGV[6] == '1' then redis.call('HSET', KEYS[2], 'waited', '1') end
   return {'wait', flight[1], flight[2], flight[3] - now}
 end
-local epoch = flight[1] or ARGV[2]
+local epoch = flight[1] or ARGV[2] .. string.format('-%.0f', time[1] * 1000000 + time[2])
 local ends = string.format('%.0f', now + ARGV[3])
 redis.call('HSET', KEYS[2], 'epoch', epoch, 'holder', ARGV[2], 'until', ends)
 redis.call('PEXPIRE', KEYS[2], ARGV[3] + ARGV[4])
