@@ -11,6 +11,7 @@ from tests.scripts import until
 from vkcache.core import semaphores
 from vkcache.core.space import Space
 
+NOT_THERE = -2
 KINDS = ("holders", "line", "present", "weights")
 
 
@@ -43,6 +44,18 @@ class Seen:
         """Until when the place of who waits with this *token* is kept, in ms of the server's clock."""
         score: float = self._raw.zscore(self._keys[2], token)
         return score
+
+    @property
+    def kept_for(self) -> int:
+        """For how many ms the server keeps all of it."""
+        times: list[int] = [self._raw.pttl(key) for key in self._keys]
+        return min(time for time in times if time != NOT_THERE)
+
+    @property
+    def known(self) -> int:
+        """Of how many the server knows how many permits they want or hold."""
+        count: int = self._raw.hlen(self._keys[3])
+        return count
 
     def stand(self, number: int) -> None:
         """Wait until so many stand in the line."""
