@@ -61,6 +61,20 @@ class Seen:
         """Wait until so many stand in the line."""
         until(lambda: self.waiting == number, f"{number} stand in the line")
 
+    def lose(self, part: str) -> None:
+        """The server has that key no more."""
+        self._raw.delete(self._keys[KINDS.index(part)])
+
+    def put_first(self, token: bytes) -> None:
+        """One stands before all others of whom it is not known that it lives."""
+        self._raw.zadd(self._keys[1], {token: 0})
+        self._raw.hset(self._keys[3], token, 1)
+
+    def set_back(self, seconds: float) -> None:
+        """Those who stand in the line have come so much later, by the server's clock."""
+        for token in self.line:
+            self._raw.zincrby(self._keys[1], seconds * 1_000_000, token)
+
 
 def left(raw: Any) -> list[bytes]:
     """All that is still known of holders and of those who wait, of whichever semaphore."""

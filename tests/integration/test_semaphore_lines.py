@@ -2,7 +2,8 @@
 
 Fails where one who came later is served first, where one who gives up, is cancelled or killed stops the
 others, where permits of a dead holder are never free again, or free before its lease has ended, where
-callers' different leases or capacities make the server forget a holder, or where something stays behind.
+callers' different leases or capacities make the server forget a holder, where a server that evicts keys or
+sets its clock back brings it to a stop, or where something stays behind.
 
 Who was served when is told by the fencing tokens, which are the server's clock.
 """
@@ -14,16 +15,16 @@ import random
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 import valkey
 
-from tests.integration.permits import Seen, left, moment
+from tests.integration.permits import KINDS, Seen, left, moment
 from tests.scripts import started, until
 from vkcache.core import semaphores
-from vkcache.errors import LockNotAcquired
+from vkcache.errors import LockNotAcquired, LockNotOwned
 from vkcache.shell import AsyncClient, Client, Semaphore
 
 PATIENCE = 30
@@ -280,4 +281,55 @@ def test_callers_that_disagree_on_the_capacity_do_not_stop_each_other(
         turns = come(
             pool, seen, cache.semaphore("k", 4, weight=4), cache.semaphore("k", 1), cache.semaphore("k", 2)
         )
+    assert in_order(served(turns))
+
+
+def test_a_crash_under_a_short_lease_leaves_nothing_beside_long_ones(
+    cache: Client, pool: ThreadPoolExecutor, seen: Seen, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first holder's lease, long and over, does not keep what is known of the second."""
+    monkeypatch.setattr(semaphores, "PLACE_MS", 100)
+    with cache.semaphore("k", 1, lease=PATIENCE):
+        died = pool.submit(cache.semaphore("k", 1, lease=0.2).acquire)
+        seen.stand(1)
+    assert died.result(PATIENCE)
+    end = seen.ends[0]
+    until(lambda: moment(raw) / 1000 > end + 100, "all of the short lease is over")
+    with cache.semaphore("k", 1, timeout=0):
+        assert (len(seen.ends), seen.known) == (1, 1)
+    assert left(raw) == []
+
+
+@pytest.mark.parametrize("part", KINDS)
+def test_a_server_may_lose_a_part_of_it(
+    cache: Client, pool: ThreadPoolExecutor, seen: Seen, raw: Any, part: str
+) -> None:
+    """As one does that evicts keys: nobody meets an error of a script, all who wait are served."""
+    held = cache.semaphore("k", 3, weight=2)
+    held.acquire()
+    turns = come(pool, seen, *[cache.semaphore("k", 3, weight=2) for _ in range(3)])
+    seen.lose(part)
+    assert turn(cache.semaphore("k", 3, weight=3, timeout=0)) >= 0
+    with suppress(*((LockNotOwned,) if part == "holders" else ())):
+        held.release()
+    assert 0 not in served(turns)
+    assert left(raw) == []
+
+
+def test_who_died_waiting_is_dropped_though_nobody_knows_when_it_died(cache: Client, seen: Seen) -> None:
+    with cache.semaphore("k", 1):
+        assert not cache.semaphore("k", 1).acquire(timeout=0.01)
+        seen.put_first(b"dead")
+    with cache.semaphore("k", 1, timeout=0):
+        assert seen.waiting == 0
+
+
+def test_a_clock_that_is_set_back_does_not_change_the_order(
+    cache: Client, pool: ThreadPoolExecutor, seen: Seen
+) -> None:
+    """To those who come later, those who stand in the line have come in the future."""
+    with cache.semaphore("k", 1):
+        turns = come(pool, seen, *[cache.semaphore("k", 1) for _ in range(3)])
+        seen.set_back(3600)
+        turns += come(pool, seen, *[cache.semaphore("k", 1) for _ in range(3)])
     assert in_order(served(turns))
