@@ -203,8 +203,12 @@ for _, leases in ipairs({KEYS[1], KEYS[3]}) do
   for _, token in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do drop(token) end
 end
 local function free(capacity)
-  for _, token in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-    capacity = capacity - (redis.call('HGET', KEYS[4], token) or capacity)
+  local holders = redis.call('ZRANGE', KEYS[1], 0, -1)
+  for at = 1, #holders, 1000 do
+    local some = redis.call('HMGET', KEYS[4], unpack(holders, at, math.min(at + 999, #holders)))
+    for _, weight in ipairs(some) do
+      capacity = capacity - (weight or capacity)
+    end
   end
   return capacity
 end
@@ -236,8 +240,9 @@ if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and not redis.call('ZSCORE', KEYS[
   redis.call('ZADD', KEYS[2], whole(place), ARGV[1])
 end
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
-local fence = 0
-if first(free(tonumber(ARGV[3]))) == ARGV[1] then
+local fence, left = 0, free(tonumber(ARGV[3]))
+if first(left) == ARGV[1] then
+  left = left - ARGV[2]
   redis.call('ZREM', KEYS[2], ARGV[1])
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('ZADD', KEYS[1], whole(now + ARGV[4]), ARGV[1])
@@ -246,7 +251,7 @@ if redis.call('ZSCORE', KEYS[1], ARGV[1]) then fence = moment
 elseif ARGV[5] == '0' then drop(ARGV[1])
 else redis.call('ZADD', KEYS[3], whole(now + ARGV[5]), ARGV[1]) end
 keep(math.max(ARGV[4], ARGV[5]))
-return {fence, first(free(tonumber(ARGV[3])))}"""
+return {fence, first(left)}"""
 )
 
 # ARGV[1]: the caller's token, ARGV[2]: how many permits there are. {1, next}: it held some, and they are
