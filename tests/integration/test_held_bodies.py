@@ -2,7 +2,8 @@
 
 Fails where a task that is cancelled anywhere, while it comes, waits, is inside or goes, leaves a lock, a
 permit, a place in a line or a renewal behind, also where each request and each reply takes its own time on
-the way; where two hold what one may; or where a key outlives its use.
+the way; where two hold what one may; where a key outlives its use; or where a holder that has its answer
+late takes itself for one when its lease has ended.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from random import Random
 from typing import Any, TypeAlias
 
@@ -18,11 +19,12 @@ import pytest
 import valkey
 from attrs import frozen
 
-from tests.integration.async_proxies import AsyncProxy, delayed
+from tests.integration.async_proxies import AsyncProxy, Way, delayed
 from tests.integration.permits import left
 from tests.scripts import until
 from tests.servers import Server
-from vkcache.shell import AsyncClient, Client
+from vkcache.errors import LockNotOwned
+from vkcache.shell import AsyncClient, Client, Lock, Semaphore
 
 PATIENCE = 60
 DELAY = 0.0006
@@ -38,12 +40,16 @@ class Kind:
 
     most: int
     of_tasks: Callable[[AsyncClient, str], AsyncHeld]
-    of_threads: Callable[[Client, str], AbstractContextManager[object]]
+    of_threads: Callable[[Client, str, float], Lock | Semaphore]
 
 
-LOCK = Kind(1, lambda client, name: client.lock(name), lambda client, name: client.lock(name))
+LOCK = Kind(
+    1, lambda client, name: client.lock(name), lambda client, name, lease: client.lock(name, timeout=lease)
+)
 PERMIT = Kind(
-    2, lambda client, name: client.semaphore(name, 2), lambda client, name: client.semaphore(name, 2)
+    2,
+    lambda client, name: client.semaphore(name, 2),
+    lambda client, name, lease: client.semaphore(name, 2, lease=lease),
 )
 KINDS = pytest.mark.parametrize("kind", [LOCK, PERMIT], ids=["lock", "semaphore"])
 
@@ -134,7 +140,7 @@ def test_10000_bodies_of_threads_and_tasks_leave_no_key(kind: Kind, url: str, ra
 
     def threads(_number: int) -> None:
         for turn in range(1250):
-            with kind.of_threads(cache, str(turn % 3)):
+            with kind.of_threads(cache, str(turn % 3), 30):
                 pass
 
     async def task(client: AsyncClient) -> None:
@@ -152,3 +158,29 @@ def test_10000_bodies_of_threads_and_tasks_leave_no_key(kind: Kind, url: str, ra
         list(every)
     assert held(raw) == []
     until(lambda: raw.dbsize() == 0, "the last wake-ups are gone")
+
+
+LEASE = 0.2
+
+
+async def late(way: Way, chunk: bytes) -> None:
+    await way.wait(2 * LEASE)
+    way.pass_on(chunk)
+
+
+@KINDS
+@pytest.mark.usefixtures("url")
+def test_who_has_its_answer_late_does_not_hold_for_longer(kind: Kind, server: Server) -> None:
+    """As where the process is stopped just when the server has given it what it asked for."""
+    with AsyncProxy(server.port) as between, Client(between.url, prefix="app") as cache:
+        held = kind.of_threads(cache, "k", LEASE)
+        held.acquire()  # the scripts are known, the connection is there
+        held.release()
+        between.replies = late
+        assert held.acquire()
+        assert held.lost
+        with pytest.raises(LockNotOwned):
+            held.check()
+        between.calm()
+        with pytest.raises(LockNotOwned):
+            held.release()
