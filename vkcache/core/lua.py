@@ -185,6 +185,9 @@ return redis.call('UNLINK', KEYS[1])"""
 # the server's clock), who waits (by the us in which they came), until when those who wait are taken for
 # alive (in ms), and a hash of how many permits each token is for. Who is overdue is dropped by whoever
 # comes next. The scripts answer who of those that wait can be served next, or '': that one is to be woken.
+# All four are kept for equally long: one that ended sooner would leave in the hash what nobody drops. Where a
+# server has evicted one of them, a holder of whom it is not known how many it has may have all, and who
+# waits and is not known to be alive has to come again.
 _SEMAPHORE: Final = b"""\
 local time = redis.call('TIME')
 local now, moment = time[1] * 1000 + math.floor(time[2] / 1000), time[1] * 1000000 + time[2]
@@ -200,14 +203,28 @@ for _, leases in ipairs({KEYS[1], KEYS[3]}) do
   for _, token in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do drop(token) end
 end
 local function free(capacity)
-  for _, token in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-    capacity = capacity - redis.call('HGET', KEYS[4], token)
+  local holders = redis.call('ZRANGE', KEYS[1], 0, -1)
+  for at = 1, #holders, 1000 do
+    local some = redis.call('HMGET', KEYS[4], unpack(holders, at, math.min(at + 999, #holders)))
+    for _, weight in ipairs(some) do
+      capacity = capacity - (weight or capacity)
+    end
   end
   return capacity
 end
 local function first(left)
   local token = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
-  return token and tonumber(redis.call('HGET', KEYS[4], token)) <= left and token or ''
+  while token and token ~= ARGV[1] and not redis.call('ZSCORE', KEYS[3], token) do
+    drop(token)
+    token = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
+  end
+  return token and tonumber(redis.call('HGET', KEYS[4], token) or 0) <= left and token or ''
+end
+local function keep(longest)
+  longest = math.max(longest, redis.call('PTTL', KEYS[4]))
+  for _, key in ipairs(KEYS) do
+    if redis.call('PTTL', key) < longest then redis.call('PEXPIRE', key, whole(longest)) end
+  end
 end
 """
 
@@ -221,10 +238,11 @@ if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and not redis.call('ZSCORE', KEYS[
   local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
   local place = last and math.max(last + 1, moment) or moment
   redis.call('ZADD', KEYS[2], whole(place), ARGV[1])
-  redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
 end
-local fence = 0
-if first(free(tonumber(ARGV[3]))) == ARGV[1] then
+redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
+local fence, left = 0, free(tonumber(ARGV[3]))
+if first(left) == ARGV[1] then
+  left = left - ARGV[2]
   redis.call('ZREM', KEYS[2], ARGV[1])
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('ZADD', KEYS[1], whole(now + ARGV[4]), ARGV[1])
@@ -232,11 +250,8 @@ end
 if redis.call('ZSCORE', KEYS[1], ARGV[1]) then fence = moment
 elseif ARGV[5] == '0' then drop(ARGV[1])
 else redis.call('ZADD', KEYS[3], whole(now + ARGV[5]), ARGV[1]) end
-local longest = math.max(ARGV[4], ARGV[5])
-for _, key in ipairs(KEYS) do
-  if redis.call('PTTL', key) < longest then redis.call('PEXPIRE', key, longest) end
-end
-return {fence, first(free(tonumber(ARGV[3])))}"""
+keep(math.max(ARGV[4], ARGV[5]))
+return {fence, first(left)}"""
 )
 
 # ARGV[1]: the caller's token, ARGV[2]: how many permits there are. {1, next}: it held some, and they are
@@ -253,9 +268,7 @@ KEEP: Final = (
     + b"""\
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], whole(now + ARGV[2]), ARGV[1])
-for _, key in ipairs({KEYS[1], KEYS[4]}) do
-  if redis.call('PTTL', key) < tonumber(ARGV[2]) then redis.call('PEXPIRE', key, ARGV[2]) end
-end
+keep(ARGV[2])
 return 1"""
 )
 

@@ -16,8 +16,8 @@ from attrs import define, field
 
 from vkcache.core import locks
 from vkcache.core.keyspace import on_wire
-from vkcache.core.plan import Steps
 from vkcache.errors import InvalidArgument, LockNotAcquired, LockNotOwned
+from vkcache.shell.asking import Asking
 from vkcache.shell.renewals import Renewal
 
 
@@ -102,7 +102,7 @@ class Holder:
         limits: tuple[float | None, float | None],
         sleep: float | None,
         token: str | bytes | None,
-    ) -> Steps[locks.Held | None]:
+    ) -> Asking[locks.Held | None]:
         own, (timeout, blocking_timeout) = self._terms.wait, limits
         limit = timeout if blocking_timeout is None else blocking_timeout
         if blocking is False and limit not in (None, -1):
@@ -110,12 +110,13 @@ class Holder:
         if limit is None and not (blocking and own.limit == 0):
             limit = own.limit
         wait = locks.wait(own.sleep if sleep is None else sleep, blocking is not False, limit)
-        return locks.acquire(self._lock, wait, on_wire(token) if isinstance(token, str) else token)
+        plan = locks.acquire(self._lock, wait, on_wire(token) if isinstance(token, str) else token)
+        return Asking(plan, self._lock.held)
 
-    def _took(self, held: locks.Held | None) -> bool:
+    def _took(self, held: locks.Held | None, asked: float) -> bool:
         if held is None:
             return False
-        self._own.hold = Hold(held, time.monotonic() + self._lease)
+        self._own.hold = Hold(held, asked + self._lease)
         return True
 
     def _given_up(self) -> Hold:

@@ -57,8 +57,8 @@ class Lock(Holder):
 
         :raises InvalidArgument: a time is no number of seconds, or given with ``blocking=False``.
         """
-        plan = self._acquiring(blocking, (timeout, blocking_timeout), sleep, token)
-        return self._took(self._execute(plan))
+        asking = self._acquiring(blocking, (timeout, blocking_timeout), sleep, token)
+        return self._took(self._execute(asking), asking.at)
 
     def release(self) -> None:
         """Free it, and wake one of those who wait.
@@ -151,8 +151,8 @@ class AsyncLock(Holder):
         token: str | bytes | None = None,
     ) -> bool:
         """See `Lock.acquire`."""
-        plan = self._acquiring(blocking, (timeout, blocking_timeout), sleep, token)
-        return self._took(await self._execute(plan))
+        asking = self._acquiring(blocking, (timeout, blocking_timeout), sleep, token)
+        return self._took(await self._execute(asking), asking.at)
 
     async def release(self) -> None:
         """See `Lock.release`."""

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from vkcache.core import semaphores
 from vkcache.core.locks import Held
-from vkcache.core.plan import Steps
 from vkcache.errors import CacheError, InvalidArgument, LockNotAcquired, LockNotOwned
+from vkcache.shell.asking import Asking
 from vkcache.shell.binding import AsyncExecute, Execute
 from vkcache.shell.holding import Hold
 from vkcache.shell.keeping import given_up, keep, kept
@@ -83,16 +83,17 @@ class Permits:
     def _not_acquired(self) -> LockNotAcquired:
         return LockNotAcquired(f"semaphore {self.name!r}: others held its permits for all of timeout")
 
-    def _acquiring(self, blocking: bool, timeout: float | None) -> Steps[Held | None]:
+    def _acquiring(self, blocking: bool, timeout: float | None) -> Asking[Held | None]:
         if not blocking and timeout is not None:
             raise InvalidArgument("blocking=False waits for no time: leave timeout out")
         given = self._terms.limit if timeout is None else semaphores.limit(timeout)
-        return semaphores.acquire(self._semaphore, given if blocking else 0)
+        plan = semaphores.acquire(self._semaphore, given if blocking else 0)
+        return Asking(plan, self._semaphore.keys[0])
 
-    def _took(self, held: Held | None) -> Hold | None:
+    def _took(self, held: Held | None, asked: float) -> Hold | None:
         if held is None:
             return None
-        hold = Hold(held, time.monotonic() + self._lease)
+        hold = Hold(held, asked + self._lease)
         self._holds.append((self._me(), hold))
         return hold
 
@@ -133,7 +134,8 @@ class Semaphore(Permits):
 
         :raises InvalidArgument: the time is no number of seconds, or given with ``blocking=False``.
         """
-        return self._took(self._execute(self._acquiring(blocking, timeout))) is not None
+        asking = self._acquiring(blocking, timeout)
+        return self._took(self._execute(asking), asking.at) is not None
 
     def release(self) -> None:
         """Free what this thread acquired last, else what another did, and wake who can be served next.
@@ -155,7 +157,8 @@ class Semaphore(Permits):
         """
         :raises LockNotAcquired: others held the permits for all of the wait.
         """
-        hold = self._took(self._execute(self._acquiring(True, None)))
+        asking = self._acquiring(True, None)
+        hold = self._took(self._execute(asking), asking.at)
         if hold is None:
             raise self._not_acquired()
         plan = partial(semaphores.renew, self._semaphore, hold.held.owner)
@@ -191,7 +194,8 @@ class AsyncSemaphore(Permits):
 
     async def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
         """See `Semaphore.acquire`."""
-        return self._took(await self._execute(self._acquiring(blocking, timeout))) is not None
+        asking = self._acquiring(blocking, timeout)
+        return self._took(await self._execute(asking), asking.at) is not None
 
     async def release(self) -> None:
         """See `Semaphore.release`."""
@@ -210,7 +214,8 @@ class AsyncSemaphore(Permits):
         """
         :raises LockNotAcquired: others held the permits for all of the wait.
         """
-        hold = self._took(await self._execute(self._acquiring(True, None)))
+        asking = self._acquiring(True, None)
+        hold = self._took(await self._execute(asking), asking.at)
         if hold is None:
             raise self._not_acquired()
         plan = partial(semaphores.renew, self._semaphore, hold.held.owner)

@@ -1,0 +1,186 @@
+"""Bodies within which a lock, or a permit of a semaphore, is held, that come and go by the thousand.
+
+Fails where a task that is cancelled anywhere, while it comes, waits, is inside or goes, leaves a lock, a
+permit, a place in a line or a renewal behind, also where each request and each reply takes its own time on
+the way; where two hold what one may; where a key outlives its use; or where a holder that has its answer
+late takes itself for one when its lease has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from random import Random
+from typing import Any, TypeAlias
+
+import pytest
+import valkey
+from attrs import frozen
+
+from tests.integration.async_proxies import AsyncProxy, Way, delayed
+from tests.integration.permits import left
+from tests.scripts import until
+from tests.servers import Server
+from vkcache.errors import LockNotOwned
+from vkcache.shell import AsyncClient, Client, Lock, Semaphore
+
+PATIENCE = 60
+DELAY = 0.0006
+LONGEST = 0.02  # seconds after which a body is cancelled
+AT_ONCE = 50
+
+AsyncHeld: TypeAlias = AbstractAsyncContextManager[object]
+
+
+@frozen
+class Kind:
+    """How many at most are inside at once, and what lets them in."""
+
+    most: int
+    of_tasks: Callable[[AsyncClient, str], AsyncHeld]
+    of_threads: Callable[[Client, str, float], Lock | Semaphore]
+
+
+LOCK = Kind(
+    1, lambda client, name: client.lock(name), lambda client, name, lease: client.lock(name, timeout=lease)
+)
+PERMIT = Kind(
+    2,
+    lambda client, name: client.semaphore(name, 2),
+    lambda client, name, lease: client.semaphore(name, 2, lease=lease),
+)
+KINDS = pytest.mark.parametrize("kind", [LOCK, PERMIT], ids=["lock", "semaphore"])
+
+
+@pytest.fixture
+def raw(url: str) -> Iterator[Any]:
+    with valkey.Valkey.from_url(url) as client:
+        yield client
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[AsyncProxy]:
+    """What is sent, and what is answered, comes a little late, over each connection by itself."""
+    chance = Random(6)
+    with AsyncProxy(server.port, requests=delayed(chance, DELAY), replies=delayed(chance, DELAY)) as between:
+        yield between
+
+
+def held(raw: Any) -> list[bytes]:
+    """What is held, and who waits in a line."""
+    found: list[bytes] = raw.keys(b"\xffvkcache:lock:*") + left(raw)
+    return found
+
+
+class Inside:
+    """How many are inside of what, and how many there were at most."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._names: list[str] = []
+
+    def __call__(self, name: str) -> None:
+        self._names.append(name)
+        self.most = max(self.most, self._names.count(name))
+
+    def left(self, name: str) -> None:
+        self._names.remove(name)
+
+
+async def body(door: AsyncHeld, name: str, inside: Inside) -> None:
+    async with door:
+        inside(name)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            inside.left(name)
+
+
+async def cancelled(tasks: list[asyncio.Task[None]], chance: Random) -> int:
+    """Cancel each after some time; how many ended cancelled, the others of themselves."""
+
+    async def one(task: asyncio.Task[None]) -> bool:
+        await asyncio.wait([task], timeout=chance.uniform(0, LONGEST))
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()  # what it raised is raised here
+        return task.cancelled()
+
+    return sum(await asyncio.gather(*[one(task) for task in tasks]))
+
+
+@KINDS
+@pytest.mark.parametrize("names", [3, AT_ONCE])
+def test_2000_cancelled_bodies_leave_nothing(kind: Kind, proxy: AsyncProxy, raw: Any, names: int) -> None:
+    """Most are cancelled while they wait where there are few *names*, else on the way in or out."""
+    chance, inside = Random(names), Inside()
+
+    async def storm() -> None:
+        total = 0
+        async with AsyncClient(proxy.url, prefix="app") as client:
+            while total < 2000:
+                wanted = [str(number % names) for number in range(AT_ONCE)]
+                bodies = [body(kind.of_tasks(client, name), name, inside) for name in wanted]
+                total += await cancelled([asyncio.ensure_future(one) for one in bodies], chance)
+            await asyncio.sleep(0.1)
+            assert [task for task in asyncio.all_tasks() if "renews" in task.get_name()] == []
+            assert held(raw) == []
+
+    asyncio.run(asyncio.wait_for(storm(), PATIENCE))
+    assert 1 <= inside.most <= kind.most
+    until(lambda: raw.dbsize() == 0, "the last wake-ups are gone")
+
+
+@KINDS
+def test_10000_bodies_of_threads_and_tasks_leave_no_key(kind: Kind, url: str, raw: Any) -> None:
+    """Half of them are of threads, half of tasks, so that some have to wait for others."""
+
+    def threads(_number: int) -> None:
+        for turn in range(1250):
+            with kind.of_threads(cache, str(turn % 3), 30):
+                pass
+
+    async def task(client: AsyncClient) -> None:
+        for turn in range(1250):
+            async with kind.of_tasks(client, str(turn % 3)):
+                pass
+
+    async def tasks() -> None:
+        async with AsyncClient(url, prefix="app") as client:
+            await asyncio.gather(*[task(client) for _ in range(4)])
+
+    with Client(url, prefix="app") as cache, ThreadPoolExecutor(4) as pool:
+        every = pool.map(threads, range(4))
+        asyncio.run(asyncio.wait_for(tasks(), PATIENCE))
+        list(every)
+    assert held(raw) == []
+    until(lambda: raw.dbsize() == 0, "the last wake-ups are gone")
+
+
+LEASE = 0.2
+
+
+async def late(way: Way, chunk: bytes) -> None:
+    await way.wait(2 * LEASE)
+    way.pass_on(chunk)
+
+
+@KINDS
+@pytest.mark.usefixtures("url")
+def test_who_has_its_answer_late_does_not_hold_for_longer(kind: Kind, server: Server) -> None:
+    """As where the process is stopped just when the server has given it what it asked for."""
+    with AsyncProxy(server.port) as between, Client(between.url, prefix="app") as cache:
+        held = kind.of_threads(cache, "k", LEASE)
+        held.acquire()  # the scripts are known, the connection is there
+        held.release()
+        between.replies = late
+        assert held.acquire()
+        assert held.lost
+        with pytest.raises(LockNotOwned):
+            held.check()
+        between.calm()
+        with pytest.raises(LockNotOwned):
+            held.release()
