@@ -114,7 +114,8 @@ return 1"""
 # A flight is a hash beside a value, there while somebody computes it. 'epoch' is the token of who was the
 # first to compute since the value was last deleted, and when: it is shared by those who take over, and any of
 # them may land. 'holder' is the token of who computes now, 'until' when others take over, in ms of the
-# server's clock, 'waited' is there where somebody waits. News are '+' and what was stored, or '-': look again.
+# server's clock, 'waited' is there where somebody waits. News are '+' and what was stored, or '-': look
+# again.
 
 # KEYS[1]: the value, KEYS[2]: the flight, ARGV[1]: the SHA-1 of stored bytes that are no answer, or '',
 # ARGV[2]: the caller's token, ARGV[3]: the lease in ms, ARGV[4]: for how many ms more the flight is known,
