@@ -19,7 +19,7 @@ import valkey
 from tests.integration.verb_calls import CALLS, FAR, MADE, OF_SCRIPTS
 from tests.servers import Server
 from vkcache import core
-from vkcache.core import keys, lua
+from vkcache.core import flights, keys, lua
 from vkcache.core.plan import Arg, Command, Features, Verb
 from vkcache.core.replies import unread
 from vkcache.shell import Client
@@ -45,6 +45,8 @@ CONTAINERS = {b"XINFO", b"XGROUP"}
 MAY_BLOCK = {b"XREAD", b"XREADGROUP"}
 # Reads of which a server that holds nothing has more to say than `empty`.
 NOT_EMPTY = {b"INFO"}
+# They touch no key, so the server calls them neither a read nor a write.
+NEITHER = {b"INFO", b"TIME"}
 # Reads that answer as many items as are asked for: where the first stands, and what a missing one is.
 AS_MANY: dict[bytes, tuple[int, int | None]] = {
     b"MGET": (0, None),
@@ -138,8 +140,8 @@ def test_reads_and_writes_are_the_servers(raw: valkey.Valkey, verb: Verb) -> Non
         flags = set(row[2])
         if verb.name in SCRIPTS:
             assert not verb.readonly
-        elif verb.name in NOT_EMPTY:  # it touches no key, so the server calls it neither
-            assert verb.readonly
+        elif verb.name in NEITHER:
+            assert verb.repeatable
             assert not flags & {b"readonly", b"write"}
         else:
             assert verb.readonly == (b"readonly" in flags)
@@ -221,7 +223,7 @@ def test_twice_leaves_what_once_leaves(raw: valkey.Valkey, verb: Verb) -> None:
                 states.append(_state(raw))
             assert states[1] == states[2]
             changed += states[0] != states[1]
-        assert changed, f"{args} does nothing that could be repeated"
+        assert changed or verb.name in NEITHER, f"{args} does nothing that could be repeated"
 
 
 def _arranged(raw: valkey.Valkey) -> Iterator[None]:
@@ -267,6 +269,9 @@ def test_a_script_that_is_not_safe_to_repeat_is_not_marked_so(raw: valkey.Valkey
     assert states[0] != states[1]
 
 
-def test_one_script_alone_is_safe_to_repeat() -> None:
+def test_two_scripts_alone_are_safe_to_repeat() -> None:
+    """Both are calls of one verb, as they are carried out alike."""
     scripts = [verb for verb in VERBS.values() if verb.name in SCRIPTS]
     assert [verb for verb in scripts if verb.repeatable] == [keys.TOUCH_FOR_EVER]
+    assert flights.REMOVE == keys.TOUCH_FOR_EVER
+    assert {args[0] for args in CALLS[keys.TOUCH_FOR_EVER]} == {lua.PERSIST, lua.REMOVE}

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from vkcache.core import (
     bitmaps,
+    flights,
     geo,
     hashes,
     hyperloglog,
@@ -52,7 +53,7 @@ OF_KEYS: dict[Verb, Calls] = {
     keys.PEXPIRE: ((b"a", 60_000),),
     keys.PEXPIREAT: ((b"a", FAR),),
     keys.PERSIST: _ALONE,
-    keys.TOUCH_FOR_EVER: ((lua.PERSIST, 1, b"a"),),
+    keys.TOUCH_FOR_EVER: ((lua.PERSIST, 1, b"a"), (lua.REMOVE, 2, b"a", b"b")),  # flights.REMOVE is its like
     keys.PTTL: _ALONE,
     keys.EXPIRETIME: _ALONE,
     keys.TYPE: _ALONE,
@@ -61,6 +62,7 @@ OF_KEYS: dict[Verb, Calls] = {
     keys.SCAN: ((0, b"MATCH", b"*", b"COUNT", 10),),
     server.FLUSHDB: ((),),
     server.INFO: ((), (b"server",)),
+    server.TIME: ((),),
 }
 
 OF_STRINGS: dict[Verb, Calls] = {
@@ -131,6 +133,7 @@ OF_LISTS: dict[Verb, Calls] = {
     lists.BRPOP: _BLOCKED,
     locks.WAIT: _BLOCKED,
     lists.BLMOVE: ((b"a", b"b", b"LEFT", b"RIGHT", b"0.001"),),
+    flights.TURN: ((b"a", b"a", b"LEFT", b"LEFT", b"0.001"), (b"a", b"b", b"LEFT", b"LEFT", b"0.001")),
 }
 
 OF_SETS: dict[Verb, Calls] = {
