@@ -5,6 +5,7 @@ What may enter: a call that `test_verbs` can carry out on any server, in which n
 
 from __future__ import annotations
 
+from hashlib import sha1
 from typing import Final, TypeAlias
 
 from vkcache.core import (
@@ -30,6 +31,14 @@ from vkcache.core.plan import Arg, Verb
 Calls: TypeAlias = tuple[tuple[Arg, ...], ...]
 
 FAR: Final = 4_000_000_000_000
+
+KNOWN: Final = (lua.LAND, lua.LEAVE)
+"""The scripts that a server has to know."""
+
+
+def digest(script: bytes) -> bytes:
+    return sha1(script, usedforsecurity=False).hexdigest().encode()
+
 
 _ONE_OR_TWO: Calls = ((b"a",), (b"a", b"b"))
 _BOTH: Calls = ((b"a", b"b"),)
@@ -81,6 +90,9 @@ OF_STRINGS: dict[Verb, Calls] = {
     strings.MSETEX_SPREAD: _TIMED,
 }
 
+_LANDED: tuple[Arg, ...] = (3, b"b", b"a", b"c", b"t", b"", b"1", b"", 60_000)
+_LEFT: tuple[Arg, ...] = (2, b"a", b"b", b"t", 60_000)
+
 # One verb: what is not safe to repeat, and a script of the user's own where it is sent whole.
 OF_SCRIPTS: dict[Verb, Calls] = {
     strings.EVAL: (
@@ -92,6 +104,8 @@ OF_SCRIPTS: dict[Verb, Calls] = {
     ),
     hashes.ADD_FLOAT: ((lua.ADD_FLOAT, 1, b"a", b"f", b"1", b"1", b"1"),),
     scripts.EVALSHA: ((b"f" * 40, 1, b"a", b"x"), (b"f" * 40, 0, b"x")),
+    scripts.EVAL_AGAIN: ((lua.LAND, *_LANDED), (lua.LEAVE, *_LEFT)),
+    scripts.EVALSHA_AGAIN: ((digest(lua.LAND), *_LANDED), (digest(lua.LEAVE), *_LEFT)),
 }
 
 OF_HASHES: dict[Verb, Calls] = {
@@ -255,4 +269,5 @@ MADE: dict[str, Calls] = {
         (b"XREADGROUP", b"GROUP", b"g", b"x", b"STREAMS", b"?", b">"),
     ),
     "hyperloglog": ((b"PFADD", b"?", b"1", b"?"),),
+    "flight": ((b"HSET", b"?", b"epoch", b"t", b"holder", b"t", b"until", b"1", b"waited", b"1"),),
 }
