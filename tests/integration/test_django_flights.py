@@ -94,10 +94,14 @@ def test_an_error_of_a_coroutine_is_its_callers_own(cache: ValkeyCache, loops: L
     assert started == 2
 
 
-def test_threads_wait_for_tasks(cache: ValkeyCache, loops: Loops) -> None:
+def waited(cache: ValkeyCache) -> bool:
+    """Somebody waits for the one who computes."""
     flight = beside(b"flight", b"dj:1:k").decode("utf-8", "surrogateescape")
-    waited = "return redis.call('HEXISTS', KEYS[1], 'waited')"
+    script = "return redis.call('HEXISTS', KEYS[1], 'waited')"
+    return bool(cache.eval_script(script, keys=[flight]) == 1)
 
+
+def test_threads_wait_for_tasks(cache: ValkeyCache, loops: Loops) -> None:
     async def main() -> None:
         begun, ending = asyncio.Event(), asyncio.Event()
 
@@ -110,7 +114,7 @@ def test_threads_wait_for_tasks(cache: ValkeyCache, loops: Loops) -> None:
         await begun.wait()
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(cache.get_or_set, "k", lambda: "of a thread")
-            until(lambda: cache.eval_script(waited, keys=[flight]) == 1, "the thread waits")
+            until(lambda: waited(cache), "the thread waits")
             ending.set()
             assert await computing == "of a task"
             assert waiting.result(PATIENCE) == "of a task"
@@ -119,26 +123,20 @@ def test_threads_wait_for_tasks(cache: ValkeyCache, loops: Loops) -> None:
 
 
 def test_tasks_wait_for_threads(cache: ValkeyCache, loops: Loops) -> None:
-    begun, ending = threading.Event(), threading.Event()
+    begun = threading.Event()
 
     def compute() -> str:
         begun.set()
-        assert ending.wait(PATIENCE)
+        until(lambda: waited(cache), "the task waits")
         return "of a thread"
 
     async def never() -> str:
         raise AssertionError("a thread computes")
 
-    async def main() -> None:
-        waiting = asyncio.ensure_future(cache.aget_or_set("k", never))
-        await asyncio.sleep(0)
-        ending.set()
-        assert await waiting == "of a thread"
-
     with ThreadPoolExecutor(1) as pool:
         computing = pool.submit(cache.get_or_set, "k", compute)
         assert begun.wait(PATIENCE)
-        loops.run(asyncio.wait_for(main(), PATIENCE))
+        assert loops.run(cache.aget_or_set("k", never)) == "of a thread"
         assert computing.result(PATIENCE) == "of a thread"
 
 
@@ -185,7 +183,7 @@ def test_locks_of_tasks(cache: ValkeyCache, loops: Loops, name: str) -> None:
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_semaphores_of_tasks(cache: ValkeyCache, loops: Loops) -> None:
+def test_tasks_share_permits(cache: ValkeyCache, loops: Loops) -> None:
     inside: list[int] = []
     most: list[int] = []
 
@@ -198,8 +196,17 @@ def test_semaphores_of_tasks(cache: ValkeyCache, loops: Loops) -> None:
             inside.remove(number)
 
     async def main() -> None:
-        assert type(cache.asemaphore("k", 3)) is AsyncSemaphore
         await asyncio.gather(*(work(number) for number in range(20)))
+
+    loops.run(asyncio.wait_for(main(), PATIENCE))
+    assert len(most) == 20
+    assert max(most) <= 3
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_semaphores_of_tasks(cache: ValkeyCache, loops: Loops) -> None:
+    async def main() -> None:
+        assert type(cache.asemaphore("k", 3)) is AsyncSemaphore
         async with await cache.asemaphore("k", 3, weight=3):
             assert await cache.asemaphore("k", 3).acquire(False) is False
             with pytest.raises(LockNotAcquired):
@@ -209,8 +216,6 @@ def test_semaphores_of_tasks(cache: ValkeyCache, loops: Loops) -> None:
                 pass
 
     loops.run(asyncio.wait_for(main(), PATIENCE))
-    assert len(most) == 20
-    assert max(most) <= 3
 
 
 def test_both_halves_hold_the_same(cache: ValkeyCache, loops: Loops) -> None:

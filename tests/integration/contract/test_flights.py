@@ -322,9 +322,13 @@ def test_an_old_value_that_is_deleted_meanwhile_does_not_come_back(make: Make, r
 NAMES = ["a}b", "{", "}", "{}", "}{", "{x}y", "a{b", "{a}{b}", "{a{b}c}d", "{}{x}", "::", "", "a b\n", "ü"]
 
 
-@pytest.mark.filterwarnings("ignore::django.core.cache.backends.base.CacheKeyWarning")
-@pytest.mark.parametrize("key", NAMES)
-def test_any_name(make: Make, raw: Raw, key: str) -> None:
+ANY_NAME = pytest.mark.parametrize("key", NAMES)
+UNWARNED = pytest.mark.filterwarnings("ignore::django.core.cache.backends.base.CacheKeyWarning")
+
+
+@UNWARNED
+@ANY_NAME
+def test_any_name_can_be_computed_and_deleted(make: Make, raw: Raw, key: str) -> None:
     cache = make()
     wire = f"app:1:{key}".encode()
     with up(make(), "made", key) as flight, ThreadPoolExecutor(1) as pool:
@@ -335,16 +339,23 @@ def test_any_name(make: Make, raw: Raw, key: str) -> None:
     assert cache.decode(raw("GET", wire)) == cache.get(key) == "made"
     assert cache.delete(key) is True
     assert cache.delete_many([key]) == 0
-    with up(make(), "older", key) as flight:
-        with cache.pipeline() as pipe:
-            pipe.delete(key)
-            pipe.execute()
+    with up(make(), "older", key) as flight, cache.pipeline() as pipe:
+        pipe.delete(key)
+        pipe.execute()
         assert flight.land() == "older"
+    assert cache.get(key) is None
+    assert left_beside(raw) == []
+
+
+@UNWARNED
+@ANY_NAME
+def test_any_name_can_be_held(make: Make, raw: Raw, key: str) -> None:
+    cache = make()
     with cache.lock(key) as lock, cache.semaphore(key, 1) as permits:
         assert cache.lock(key).acquire(False) is False
         assert cache.semaphore(key, 1).acquire(False) is False
         assert cache.get(key) is None
+        assert cache.keys() == []
         lock.check()
         permits.check()
-        assert cache.keys() == []
     assert left_beside(raw) == []

@@ -15,36 +15,44 @@ from tests.integration.contract.conftest import Make
 from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, lives
 from vkcache.errors import InvalidArgument
+from vkcache.shell import Client
+
+NAMES = [str(number) for number in range(12)]
+
+# Each stores a key for 100 seconds: in a cache of jitter 0.5, or of none.
+BY_THE_CACHE: dict[str, Callable[[Client, str], Any]] = {
+    "set": lambda cache, key: cache.set(key, 1, 100),
+    "add": lambda cache, key: cache.add(key, 1, 100),
+    "set_many": lambda cache, key: cache.set_many({key: 1}, 100),
+    "mset": lambda cache, key: cache.mset({key: 1}, 100),
+    "get_or_set": lambda cache, key: cache.get_or_set(key, 1, 100),
+    "get_or_set call": lambda cache, key: cache.get_or_set(key, lambda: 1, 100),
+    "touch": lambda cache, key: (cache.set(key, 1, None), cache.touch(key, 100)),
+}
+BY_THE_CALL: dict[str, Callable[[Client, str], Any]] = {
+    "set": lambda cache, key: cache.set(key, 1, 100, jitter=0.5),
+    "add": lambda cache, key: cache.add(key, 1, 100, jitter=0.5),
+    "set_many": lambda cache, key: cache.set_many({key: 1}, 100, jitter=0.5),
+    "mset": lambda cache, key: cache.mset({key: 1}, 100, jitter=0.5),
+    "get_or_set": lambda cache, key: cache.get_or_set(key, 1, 100, jitter=0.5),
+    "get_or_set call": lambda cache, key: cache.get_or_set(key, lambda: 1, 100, jitter=0.5),
+}
+
+
+def _ends(cache: Client, raw: Raw, store: Callable[[Client, str], Any]) -> list[int]:
+    cache.delete_many(NAMES)
+    for name in NAMES:
+        store(cache, name)
+    return [raw("PTTL", f"app:1:{name}") for name in NAMES]
 
 
 def test_time_outs_are_spread_by_the_key(make: Make, raw: Raw) -> None:
-    cache, plain = make(jitter=0.5), make()
-    ways: list[Callable[[str], Any]] = [
-        lambda key: cache.set(key, 1, 100),
-        lambda key: cache.add(key, 1, 100),
-        lambda key: cache.set_many({key: 1}, 100),
-        lambda key: cache.mset({key: 1}, 100),
-        lambda key: cache.get_or_set(key, lambda: 1, 100),
-        lambda key: cache.get_or_set(key, 1, 100),
-        lambda key: (cache.set(key, 1, None), cache.touch(key, 100)),
-        lambda key: plain.set(key, 1, 100, jitter=0.5),
-        lambda key: plain.add(key, 1, 100, jitter=0.5),
-        lambda key: plain.set_many({key: 1}, 100, jitter=0.5),
-        lambda key: plain.mset({key: 1}, 100, jitter=0.5),
-        lambda key: plain.get_or_set(key, lambda: 1, 100, jitter=0.5),
-    ]
-    names = [str(number) for number in range(12)]
-    ends: list[list[int]] = []
-    for store in ways:
-        for name in names:
-            cache.delete(name)
-            store(name)
-        ends.append([raw("PTTL", f"app:1:{name}") for name in names])
-    assert all(30 * SECOND < end <= 100 * SECOND for row in ends for end in row)
-    assert max(ends[0]) - min(ends[0]) > 20 * SECOND
-    assert all(
-        abs(end - first) < 10 * SECOND for row in ends for end, first in zip(row, ends[0], strict=True)
-    )
+    rows = [_ends(make(jitter=0.5), raw, store) for store in BY_THE_CACHE.values()]
+    rows += [_ends(make(), raw, store) for store in BY_THE_CALL.values()]
+    assert all(30 * SECOND < end <= 100 * SECOND for row in rows for end in row)
+    first = rows[0]
+    assert max(first) - min(first) > 20 * SECOND
+    assert all(abs(end - its) < 10 * SECOND for row in rows for end, its in zip(row, first, strict=True))
 
 
 def test_what_is_spread_is_never_longer_nor_for_ever_shorter(make: Make, raw: Raw) -> None:
