@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import valkey
 
-from tests.integration.verb_calls import CALLS, FAR, MADE, OF_SCRIPTS
+from tests.integration.verb_calls import CALLS, FAR, KNOWN, MADE, OF_SCRIPTS
 from tests.servers import Server
 from vkcache import core
-from vkcache.core import keys, lua
+from vkcache.core import flights, keys, lua, scripts
 from vkcache.core.plan import Arg, Command, Features, Verb
 from vkcache.core.replies import unread
 from vkcache.shell import Client
@@ -45,6 +45,8 @@ CONTAINERS = {b"XINFO", b"XGROUP"}
 MAY_BLOCK = {b"XREAD", b"XREADGROUP"}
 # Reads of which a server that holds nothing has more to say than `empty`.
 NOT_EMPTY = {b"INFO"}
+# They touch no key, so the server calls them neither a read nor a write.
+NEITHER = {b"INFO", b"TIME"}
 # Reads that answer as many items as are asked for: where the first stands, and what a missing one is.
 AS_MANY: dict[bytes, tuple[int, int | None]] = {
     b"MGET": (0, None),
@@ -68,6 +70,8 @@ IDEMPOTENT = [name for name, verb in VERBS.items() if verb.idempotent]
 def raw(server: Server, url: str) -> Iterator[valkey.Valkey]:
     with valkey.Valkey.from_url(url) as client:
         client.response_callbacks.clear()
+        for script in KNOWN:
+            client.execute_command("SCRIPT", "LOAD", script)
         yield client
     assert server.running
 
@@ -138,8 +142,8 @@ def test_reads_and_writes_are_the_servers(raw: valkey.Valkey, verb: Verb) -> Non
         flags = set(row[2])
         if verb.name in SCRIPTS:
             assert not verb.readonly
-        elif verb.name in NOT_EMPTY:  # it touches no key, so the server calls it neither
-            assert verb.readonly
+        elif verb.name in NEITHER:
+            assert verb.repeatable
             assert not flags & {b"readonly", b"write"}
         else:
             assert verb.readonly == (b"readonly" in flags)
@@ -221,7 +225,7 @@ def test_twice_leaves_what_once_leaves(raw: valkey.Valkey, verb: Verb) -> None:
                 states.append(_state(raw))
             assert states[1] == states[2]
             changed += states[0] != states[1]
-        assert changed, f"{args} does nothing that could be repeated"
+        assert changed or verb.name in NEITHER, f"{args} does nothing that could be repeated"
 
 
 def _arranged(raw: valkey.Valkey) -> Iterator[None]:
@@ -267,6 +271,32 @@ def test_a_script_that_is_not_safe_to_repeat_is_not_marked_so(raw: valkey.Valkey
     assert states[0] != states[1]
 
 
-def test_one_script_alone_is_safe_to_repeat() -> None:
-    scripts = [verb for verb in VERBS.values() if verb.name in SCRIPTS]
-    assert [verb for verb in scripts if verb.repeatable] == [keys.TOUCH_FOR_EVER]
+def test_which_scripts_are_safe_to_repeat() -> None:
+    safe = {verb for verb in VERBS.values() if verb.name in SCRIPTS and verb.repeatable}
+    assert safe == {keys.TOUCH_FOR_EVER, scripts.EVAL_AGAIN, scripts.EVALSHA_AGAIN}
+    assert flights.REMOVE == keys.TOUCH_FOR_EVER  # carried out alike
+    assert {args[0] for args in CALLS[keys.TOUCH_FOR_EVER]} == {lua.PERSIST, lua.REMOVE}
+
+
+def test_a_lease_that_is_asked_for_twice_is_one(raw: valkey.Valkey) -> None:
+    """Whose answer was lost is given it again; only its end is counted from the last time."""
+    for waited in (False, True):
+        raw.execute_command("FLUSHDB")
+        args = (lua.LEASE, 2, b"a", b"b", b"", b"mine", 60_000, 60_000, b"", b"1")
+        answers, seen = [], []
+        for _ in range(2):
+            answers.append(perform(raw, scripts.EVAL_AGAIN, args))
+            seen.append({**_fields(raw), b"until": b""})
+            if waited:
+                raw.execute_command("HSET", "b", "waited", "1")
+        assert answers == [[b"lease", b"mine", b""]] * 2
+        assert {**seen[0], **({b"waited": b"1"} if waited else {})} == seen[1]
+    other = (lua.LEASE, 2, b"a", b"b", b"", b"another", 60_000, 60_000, b"", b"1")
+    for _ in range(2):
+        kind, epoch, holder, _left = perform(raw, scripts.EVAL_AGAIN, other)
+        assert (kind, epoch, holder) == (b"wait", b"mine", b"mine")
+
+
+def _fields(raw: valkey.Valkey) -> dict[bytes, bytes]:
+    found = raw.execute_command("HGETALL", "b")
+    return dict(zip(found[::2], found[1::2], strict=True))

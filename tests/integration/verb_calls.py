@@ -5,6 +5,7 @@ What may enter: a call that `test_verbs` can carry out on any server, in which n
 
 from __future__ import annotations
 
+from hashlib import sha1
 from typing import Final, TypeAlias
 
 from vkcache.core import (
@@ -31,6 +32,14 @@ Calls: TypeAlias = tuple[tuple[Arg, ...], ...]
 
 FAR: Final = 4_000_000_000_000
 
+KNOWN: Final = (lua.LAND, lua.LEAVE)
+"""The scripts that a server has to know."""
+
+
+def digest(script: bytes) -> bytes:
+    return sha1(script, usedforsecurity=False).hexdigest().encode()
+
+
 _ONE_OR_TWO: Calls = ((b"a",), (b"a", b"b"))
 _BOTH: Calls = ((b"a", b"b"),)
 _ALONE: Calls = ((b"a",),)
@@ -54,7 +63,7 @@ OF_KEYS: dict[Verb, Calls] = {
     keys.PEXPIRE: ((b"a", 60_000),),
     keys.PEXPIREAT: ((b"a", FAR),),
     keys.PERSIST: _ALONE,
-    keys.TOUCH_FOR_EVER: ((lua.PERSIST, 1, b"a"),),
+    keys.TOUCH_FOR_EVER: ((lua.PERSIST, 1, b"a"), (lua.REMOVE, 2, b"a", b"b")),  # flights.REMOVE is its like
     keys.PTTL: _ALONE,
     keys.EXPIRETIME: _ALONE,
     keys.TYPE: _ALONE,
@@ -63,6 +72,7 @@ OF_KEYS: dict[Verb, Calls] = {
     keys.SCAN: ((0, b"MATCH", b"*", b"COUNT", 10),),
     server.FLUSHDB: ((),),
     server.INFO: ((), (b"server",)),
+    server.TIME: ((),),
 }
 
 OF_STRINGS: dict[Verb, Calls] = {
@@ -81,6 +91,9 @@ OF_STRINGS: dict[Verb, Calls] = {
     strings.MSETEX_SPREAD: _TIMED,
 }
 
+_LANDED: tuple[Arg, ...] = (3, b"b", b"a", b"c", b"t", b"", b"1", b"", 60_000)
+_LEFT: tuple[Arg, ...] = (2, b"a", b"b", b"t", 60_000)
+
 # One verb: what is not safe to repeat, and a script of the user's own where it is sent whole.
 OF_SCRIPTS: dict[Verb, Calls] = {
     strings.EVAL: (
@@ -92,6 +105,8 @@ OF_SCRIPTS: dict[Verb, Calls] = {
     ),
     hashes.ADD_FLOAT: ((lua.ADD_FLOAT, 1, b"a", b"f", b"1", b"1", b"1"),),
     scripts.EVALSHA: ((b"f" * 40, 1, b"a", b"x"), (b"f" * 40, 0, b"x")),
+    scripts.EVAL_AGAIN: ((lua.LAND, *_LANDED), (lua.LEAVE, *_LEFT)),
+    scripts.EVALSHA_AGAIN: ((digest(lua.LAND), *_LANDED), (digest(lua.LEAVE), *_LEFT)),
 }
 
 OF_HASHES: dict[Verb, Calls] = {
@@ -133,6 +148,7 @@ OF_LISTS: dict[Verb, Calls] = {
     lists.BRPOP: _BLOCKED,
     locks.WAIT: _BLOCKED,
     lists.BLMOVE: ((b"a", b"b", b"LEFT", b"RIGHT", b"0.001"),),
+    flights.TURN: ((b"a", b"a", b"LEFT", b"LEFT", b"0.001"), (b"a", b"b", b"LEFT", b"LEFT", b"0.001")),
 }
 
 OF_SETS: dict[Verb, Calls] = {
@@ -254,4 +270,5 @@ MADE: dict[str, Calls] = {
         (b"XREADGROUP", b"GROUP", b"g", b"x", b"STREAMS", b"?", b">"),
     ),
     "hyperloglog": ((b"PFADD", b"?", b"1", b"?"),),
+    "flight": ((b"HSET", b"?", b"epoch", b"t", b"holder", b"t", b"until", b"1", b"waited", b"1"),),
 }

@@ -157,7 +157,7 @@ if known and same then
   else redis.call('UNLINK', KEYS[1]) end
   news = '+' .. ARGV[3]
 end
-if flight[2] or not known then
+if (flight[2] or not known) and redis.call('EXISTS', KEYS[3]) == 0 then
   redis.call('RPUSH', KEYS[3], news)
   redis.call('PEXPIRE', KEYS[3], ARGV[5])
 end

@@ -14,15 +14,18 @@ import asyncio
 import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
-from vkcache.shell import AsyncLock, AsyncPipeline
+from vkcache.shell import AsyncLock, AsyncPipeline, AsyncSemaphore
 from vkcache.shell.binding import Line
 from vkcache.shell.tables import Commands
 
 T = TypeVar("T")
+
+Run: TypeAlias = Callable[[Awaitable[Any]], Any]
+"""Answers what an awaitable answers, to a caller who waits."""
 
 PATIENCE = 20.0  # seconds in which a loop that was told to end has ended
 _END = object()
@@ -30,8 +33,6 @@ _END = object()
 _WITH_SIBLING = {name for name, line in inspect.getmembers_static(Commands) if isinstance(line, Line)} | {
     "close",
     "execute",
-    "get_lock",
-    "lock",
     "pipeline",
 }
 
@@ -54,6 +55,7 @@ class Loop:
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._unseen: list[str] = []
+        self._tasks: list[Future[None]] = []
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """The result of *awaitable*; a caller who is interrupted cancels it."""
@@ -71,6 +73,19 @@ class Loop:
         """*items*, each when it is asked for. Where that ends early, the loop closes them by itself."""
         while (item := self.run(_next(items))) is not _END:
             yield item
+
+    def task(self) -> Run:
+        """`run` in one task, which lives until the loop ends."""
+        given: asyncio.Queue[tuple[Awaitable[Any], Future[Any]]] = asyncio.Queue()
+        loop = self._started()
+        self._tasks.append(asyncio.run_coroutine_threadsafe(_serve(given), loop))
+
+        def run(awaitable: Awaitable[Any]) -> Any:
+            answer: Future[Any] = Future()
+            loop.call_soon_threadsafe(given.put_nowait, (awaitable, answer))
+            return answer.result()
+
+        return run
 
     def end(self, last: Callable[[], Awaitable[None]]) -> None:
         """Await *last* and end the loop in order, as ``asyncio.run`` does."""
@@ -99,6 +114,15 @@ class Loop:
 
 async def _result(awaitable: Awaitable[T]) -> T:
     return await awaitable
+
+
+async def _serve(given: asyncio.Queue[tuple[Awaitable[Any], Future[Any]]]) -> None:
+    while True:
+        awaitable, answer = await given.get()
+        try:
+            answer.set_result(await awaitable)
+        except Exception as error:
+            answer.set_exception(error)
 
 
 async def _next(items: AsyncIterator[T]) -> Any:
@@ -144,7 +168,9 @@ class Awaited:
         if isinstance(answer, AsyncPipeline):
             return AwaitedPipeline(answer, self._loop)
         if isinstance(answer, AsyncLock):
-            return AwaitedLock(answer, self._loop)
+            return AwaitedLock(answer, self._loop.run)
+        if isinstance(answer, AsyncSemaphore):
+            return AwaitedSemaphore(answer, self._loop)
         return self._loop.pulled(answer) if isinstance(answer, AsyncIterator) else answer
 
 
@@ -173,17 +199,17 @@ class AwaitedPipeline:
 
 
 class AwaitedLock:
-    """*lock* with the methods of a `Lock`; what it knows is asked on the loop too, whose thread holds it."""
+    """*lock* with the methods of a `Lock`; what it knows is asked where *run* runs what is awaited."""
 
-    def __init__(self, lock: AsyncLock, loop: Loop) -> None:
+    def __init__(self, lock: AsyncLock | AsyncSemaphore, run: Run) -> None:
         self._lock = lock
-        self._loop = loop
+        self._run = run
 
     def __getattr__(self, name: str) -> Any:
         async def asked() -> Any:
             return getattr(self._lock, name)
 
-        found = self._loop.run(asked())
+        found = self._run(asked())
         return partial(self._called, found) if inspect.ismethod(found) else found
 
     def _called(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -191,11 +217,25 @@ class AwaitedLock:
             answer = method(*args, **kwargs)
             return await answer if inspect.isawaitable(answer) else answer
 
-        return self._loop.run(called())
+        return self._run(called())
 
     def __enter__(self) -> Self:
-        assert self._loop.run(self._lock.__aenter__()) is self._lock
+        assert self._run(self._lock.__aenter__()) is self._lock
         return self
 
     def __exit__(self, *raised: Any) -> None:
-        self._loop.run(self._lock.__aexit__(*raised))
+        self._run(self._lock.__aexit__(*raised))
+
+
+class AwaitedSemaphore(AwaitedLock):
+    """*semaphore* with the methods of a `Semaphore`: each thread is one task, whose permits are its own."""
+
+    def __init__(self, semaphore: AsyncSemaphore, loop: Loop) -> None:
+        tasks = threading.local()
+
+        def run(awaitable: Awaitable[Any]) -> Any:
+            if not hasattr(tasks, "own"):
+                tasks.own = loop.task()
+            return tasks.own(awaitable)
+
+        super().__init__(semaphore, run)

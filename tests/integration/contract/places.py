@@ -8,6 +8,7 @@ What may enter: a place, and what empties it or looks into it. No way to build a
 
 from __future__ import annotations
 
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -178,19 +179,28 @@ def _shard(lasting: Lasting) -> Place:
 
 
 def _by_ring(urls: Sequence[str]) -> Locate:
-    """The ring that django-valkey's ShardClient stores by; locks live beside the key that they are of."""
+    """The ring that django-valkey's ShardClient stores by; what is beside a key lives where that key does."""
     points = {
         sha256(f"{url}:{x}".encode()).hexdigest(): at for at, url in enumerate(urls) for x in range(128)
     }
     ring = sorted(points)
 
     def locate(key: bytes) -> int:
-        if key.startswith(b"\xffvkcache:"):
-            key = key.split(b":", 2)[2]
-        tagged = key[key.index(b"{") + 1 : key.rindex(b"}")] if b"{" in key else key
-        return points[ring[bisect_right(ring, sha256(tagged).hexdigest()) - 1]]
+        key = _beside_which(key)
+        tagged = re.match(rb".*\{(.*)\}", key)
+        return points[ring[bisect_right(ring, sha256(tagged[1] if tagged else key).hexdigest()) - 1]]
 
     return locate
+
+
+def _beside_which(key: bytes) -> bytes:
+    """The key whose lock, flight or semaphore *key* is part of; itself where it is none."""
+    if not key.startswith(b"\xffvkcache:"):
+        return key
+    _, _, rest = key.split(b":", 2)
+    if rest.startswith(b";"):  # it follows a tag
+        return rest[rest.index(b"}") + 1 :]
+    return rest[1:] if rest.startswith(b":") else rest[1:-1]
 
 
 def _cluster(lasting: Lasting) -> Place:

@@ -148,16 +148,16 @@ def test_two_caches_on_one_place_share_values(make: Make) -> None:
 SIGNATURES = {
     "get": "key default= version=",
     "getex": "key timeout= version=",
-    "set": "key value timeout= version= K:nx= K:xx= K:get= K:keepttl=",
-    "add": "key value timeout= version=",
+    "set": "key value timeout= version= K:nx= K:xx= K:get= K:keepttl= K:jitter=",
+    "add": "key value timeout= version= K:jitter=",
     "delete": "key version=",
     "delete_many": "keys version=",
     "touch": "key timeout= version=",
     "get_many": "keys version=",
     "mget": "keys version=",
-    "set_many": "data timeout= version=",
-    "mset": "data timeout= version=",
-    "get_or_set": "key default timeout= version= K:lock_timeout= K:stale_cache_timeout=",
+    "set_many": "data timeout= version= K:jitter=",
+    "mset": "data timeout= version= K:jitter=",
+    "get_or_set": "key default timeout= version= K:lock_timeout= K:stale_cache_timeout= K:early= K:jitter=",
     "incr": "key delta= version= K:ignore_key_check=",
     "decr": "key delta= version= K:ignore_key_check=",
     "incr_version": "key delta= version=",
@@ -173,6 +173,9 @@ SIGNATURES = {
     "pexpire": "key timeout= version=",
     "expire_at": "key when version=",
     "ttl": "key version=",
+    "lock": "key version= timeout= sleep= blocking= blocking_timeout= thread_local=",
+    "get_lock": "key version= timeout= sleep= blocking= blocking_timeout= thread_local=",
+    "semaphore": "key capacity K:weight= K:lease= K:timeout= K:version=",
 }
 
 

@@ -15,9 +15,16 @@ from typing import Any, Self, TypeAlias, cast
 
 from attrs import Factory, frozen
 
-from tests.integration.contract.awaiting import Awaited, AwaitedLock, AwaitedPipeline, own_name, sibling
+from tests.integration.contract.awaiting import (
+    Awaited,
+    AwaitedLock,
+    AwaitedPipeline,
+    AwaitedSemaphore,
+    own_name,
+    sibling,
+)
 from vkcache.django import ValkeyCache
-from vkcache.shell import AsyncClient, Client, Lock, Pipeline
+from vkcache.shell import AsyncClient, Client, Lock, Pipeline, Semaphore
 from vkcache.shell.binding import command
 from vkcache.shell.tables import Commands
 
@@ -104,8 +111,12 @@ def build_async_django(url: str, **options: Any) -> Client:
     return cast(Client, Awaited(build_django(url, **options), sibling))
 
 
+SEVERAL = (Lock, AwaitedLock, Semaphore, AwaitedSemaphore, Pipeline, AwaitedPipeline)
+"""What a cache answers that makes further calls itself."""
+
+
 class Settled:
-    """*inner* (a cache, or a lock or a pipeline of one), where every call sees what was written before it.
+    """*inner* (a cache, or what is of one), where every call sees what was written before it.
 
     Else a replica may not have it yet. So reads can go to replicas, and each has one right answer.
     """
@@ -137,8 +148,7 @@ class Settled:
         def called(*args: Any, **kwargs: Any) -> Any:
             self._settle()
             answer = found(*args, **kwargs)
-            several = isinstance(answer, Lock | AwaitedLock | Pipeline | AwaitedPipeline)
-            return Settled(answer, self._settle) if several else answer
+            return Settled(answer, self._settle) if isinstance(answer, SEVERAL) else answer
 
         vars(called)["__wrapped__"] = found  # whoever asks for the signature sees the method's own
         return called
