@@ -44,7 +44,7 @@ CONTAINERS = {b"XINFO", b"XGROUP"}
 # They wait for nothing unless asked to; the server calls them blocking either way.
 MAY_BLOCK = {b"XREAD", b"XREADGROUP"}
 # Reads of which a server that holds nothing has more to say than `empty`.
-NOT_EMPTY = {b"INFO"}
+NOT_EMPTY = {b"INFO", b"TIME"}
 # They touch no key, so the server calls them neither a read nor a write.
 NEITHER = {b"INFO", b"TIME"}
 # Reads that answer as many items as are asked for: where the first stands, and what a missing one is.

@@ -12,7 +12,7 @@ from vkcache.core.space import Space
 
 FLUSHDB = Verb(b"FLUSHDB", NO_KEYS, idempotent=True, spread=Spread.ALL_OK)
 INFO = Verb(b"INFO", NO_KEYS, readonly=True)
-TIME = Verb(b"TIME", NO_KEYS, idempotent=True)
+TIME = Verb(b"TIME", NO_KEYS, readonly=True, primary=True)
 
 
 def flush_db(_space: Space) -> Command[bool]:
