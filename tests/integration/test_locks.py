@@ -80,11 +80,13 @@ def test_2000_cancelled_acquires_leave_no_lock(url: str, raw: Any, contended: bo
 
 
 def test_1000_cancelled_releases_have_released(url: str, raw: Any) -> None:
+    """Each time other locks, so that one that is held still is seen in the end."""
+
     async def storm() -> None:
         total = 0
         async with AsyncClient(url, prefix="app") as client:
             while total < 1000:
-                made = [client.lock(str(number)) for number in range(50)]
+                made = [client.lock(f"{total}-{number}") for number in range(50)]
                 assert all(await asyncio.gather(*[lock.acquire() for lock in made]))
                 total += await cancelled([asyncio.ensure_future(lock.release()) for lock in made])
             await asyncio.sleep(0.1)

@@ -157,11 +157,13 @@ def test_2000_cancelled_acquires_leave_nothing(url: str, raw: Any, contended: bo
 
 
 def test_1000_cancelled_releases_have_released(url: str, raw: Any) -> None:
+    """Each time other semaphores, so that a permit that is held still is seen in the end."""
+
     async def storm() -> None:
         total = 0
         async with AsyncClient(url, prefix="app") as client:
             while total < 1000:
-                made = [client.semaphore(str(number // 5), 5) for number in range(50)]
+                made = [client.semaphore(f"{total}-{number // 5}", 5) for number in range(50)]
                 assert all(await asyncio.gather(*[one.acquire() for one in made]))
                 total += await cancelled([asyncio.ensure_future(one.release()) for one in made])
             await asyncio.sleep(0.1)
