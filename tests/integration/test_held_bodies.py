@@ -122,7 +122,7 @@ def test_2000_cancelled_bodies_leave_nothing(kind: Kind, proxy: AsyncProxy, raw:
         total = 0
         async with AsyncClient(proxy.url, prefix="app") as client:
             while total < 2000:
-                wanted = [str(number % names) for number in range(AT_ONCE)]
+                wanted = [f"{total}-{number % names}" for number in range(AT_ONCE)]
                 bodies = [body(kind.of_tasks(client, name), name, inside) for name in wanted]
                 total += await cancelled([asyncio.ensure_future(one) for one in bodies], chance)
             await asyncio.sleep(0.1)
