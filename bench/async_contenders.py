@@ -7,6 +7,7 @@ values as the floor does, and know their keys beforehand.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol, cast
 
@@ -26,6 +27,7 @@ class AsyncCache(Protocol):
     """What the Django caches have in common: the awaited half of Django's cache interface."""
 
     async def aget(self, key: str) -> object: ...
+    async def aget_or_set(self, key: str, default: Callable[[], object], timeout: float) -> object: ...
     async def aset(self, key: str, value: object, timeout: float) -> object: ...
     async def aclose(self) -> object: ...
 
@@ -34,14 +36,16 @@ async def vkcache_client(address: Address, prefix: str) -> Connected:
     from vkcache.shell import AsyncClient
 
     cache = AsyncClient(address.url("valkey"), prefix=prefix, timeout=TIMEOUT)
-    calls = each_width(partial(cache.get, NAME), partial(cache.set, NAME, VALUE, TIMEOUT))
+    hit = partial(cache.get_or_set, NAME, dict, TIMEOUT)
+    calls = each_width(partial(cache.get, NAME), partial(cache.set, NAME, VALUE, TIMEOUT), hit)
     return Connected(calls, cache.aclose)
 
 
 async def django_cache(address: Address, prefix: str) -> Connected:
     """Through ``caches[alias]``; the alias of a contender is its prefix."""
     cache = cast(AsyncCache, cache_of(address, prefix))
-    calls = each_width(partial(cache.aget, NAME), partial(cache.aset, NAME, VALUE, TIMEOUT))
+    hit = partial(cache.aget_or_set, NAME, dict, TIMEOUT)
+    calls = each_width(partial(cache.aget, NAME), partial(cache.aset, NAME, VALUE, TIMEOUT), hit)
     return Connected(calls, cache.aclose)
 
 

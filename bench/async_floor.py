@@ -77,5 +77,5 @@ async def floor(address: Address, prefix: str) -> Connected:
     async def close() -> None:
         transport.close()
 
-    calls = {**each_width(get, set_), "get_1": get_now, "set_1": set_now}
+    calls = {**each_width(get, set_, get), "get_1": get_now, "set_1": set_now, "get_or_set_1": get_now}
     return Connected(calls, close)

@@ -53,13 +53,18 @@ def during(monitors: Sequence[Monitor], call: Callable[[], object]) -> tuple[obj
     return result, [command for monitor in monitors for command in monitor.until_mark()]
 
 
+def names(commands: Sequence[str]) -> list[str]:
+    """The names alone, those that a script called after the script's."""
+    return [command.split(" ", 1)[0].strip('"').upper() for command in commands]
+
+
 def summary(commands: Sequence[str]) -> str:
     """The names in order, repeated ones counted: ``MULTI, 100 x SET, EXEC``, ``25 x (SET, GET)``."""
-    names = [command.split(" ", 1)[0].strip('"').upper() for command in commands]
-    for length in range(2, len(names) // 2 + 1):
-        if names == names[:length] * (len(names) // length) and len(set(names)) > 1:
-            return f"{len(names) // length} x ({', '.join(names[:length])})"
-    counted = [(name, len(list(group))) for name, group in groupby(names)]
+    called = names(commands)
+    for length in range(2, len(called) // 2 + 1):
+        if called == called[:length] * (len(called) // length) and len(set(called)) > 1:
+            return f"{len(called) // length} x ({', '.join(called[:length])})"
+    counted = [(name, len(list(group))) for name, group in groupby(called)]
     return ", ".join(name if times == 1 else f"{times} x {name}" for name, times in counted)
 
 

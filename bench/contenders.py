@@ -23,6 +23,7 @@ class Cache(Protocol):
     def get(self, key: str) -> object: ...
     def set(self, key: str, value: object, timeout: float) -> object: ...
     def get_many(self, keys: Iterable[str]) -> object: ...
+    def get_or_set(self, key: str, default: Callable[[], object], timeout: float) -> object: ...
     def set_many(self, data: Mapping[str, object], timeout: float) -> object: ...
     def close(self) -> object: ...
 
@@ -30,6 +31,7 @@ class Cache(Protocol):
 def calls_of(cache: Cache) -> Calls:
     return {
         "get": partial(cache.get, NAME),
+        "get_or_set": partial(cache.get_or_set, NAME, dict, TIMEOUT),
         "set": partial(cache.set, NAME, VALUE, TIMEOUT),
         "get_many": partial(cache.get_many, NAMES),
         "set_many": partial(cache.set_many, PEOPLE, TIMEOUT),
@@ -86,6 +88,7 @@ def _equals(expected: object) -> Callable[[object], bool]:
 MEASURES = (
     Measure("set", "set, with a time-out", 200, None, (Target(FLOOR, 1.35), Target(PEER, 0.70))),
     Measure("get", "get, a hit", 200, _equals(VALUE), (Target(FLOOR, 1.35), Target(PEER, 0.70))),
+    Measure("get_or_set", "get_or_set, a hit", 200, _equals(VALUE), (), pace=Target("get", 1.1)),
     Measure("set_many", "set_many of 100", 20, None, (Target(FLOOR, 2.0), Target(PEER, 0.40))),
     Measure("get_many", "get_many of 100", 20, _equals(PEOPLE), (Target(FLOOR, 1.8), Target(PEER, 0.40))),
     Measure("hset", "hset of one field", 200, None, (Target(FLOOR, 1.4),)),

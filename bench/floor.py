@@ -111,6 +111,7 @@ def floor(address: Address, prefix: str, closing: ExitStack) -> Calls:
     ask = bare.ask
     return {
         "get": lambda: decode(ask(requests.get())),
+        "get_or_set": lambda: decode(ask(requests.get())),
         "set": lambda: ask(requests.set()),
         "get_many": lambda: _found(ask(requests.get_many())),
         "set_many": lambda: ask(requests.set_many()),
@@ -128,6 +129,7 @@ def strict_floor(address: Address, prefix: str, closing: ExitStack) -> Calls:
     get, set_, get_many, set_many = requests.get(), requests.set(), requests.get_many(), requests.set_many()
     return {
         "get": lambda: decode(ask(get)),
+        "get_or_set": lambda: decode(ask(get)),
         "set": lambda: ask(set_),
         "get_many": lambda: _found(ask(get_many)),
         "set_many": lambda: ask(set_many),

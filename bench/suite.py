@@ -8,7 +8,7 @@ contender, write one `Contender`. Nothing else knows their names.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import perf_counter
@@ -76,6 +76,8 @@ class Measure:
     targets: tuple[Target, ...] = ()
     driver: Driver = ONE_BY_ONE
     pace: Target | None = None
+    told: Callable[[Sequence[str]], str] | None = None
+    """How the commands of one call are summed up, where not as a list."""
 
 
 def slug(name: str) -> str:

@@ -49,7 +49,8 @@ def ratio(samples: Sequence[float], baseline: Sequence[float]) -> Spread:
 
 
 def _slice(measure: Measure, call: Call) -> float:
-    measure.driver.timed(call, max(1, measure.per_slice // WARM_UP_SHARE))
+    if measure.per_slice > 1:
+        measure.driver.timed(call, max(1, measure.per_slice // WARM_UP_SHARE))
     return measure.driver.timed(call, measure.per_slice)
 
 

@@ -1,12 +1,14 @@
 """Leases that are renewed while a body runs: what an answer to a renewal means, and when it ends.
 
 Fails where a lease is renewed less than three times in its length, counts from the answer and not from the
-question, is given up for one error, or is renewed on after it was lost or given up.
+question, is given up for one error, or is renewed on after it was lost or given up; or where each lease
+that is gone before it is due wakes the thread that renews.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -150,3 +152,34 @@ def test_what_a_task_gives_up_is_renewed_no_more(scene: Scene) -> None:
 
     asyncio.run(main())
     assert scene.asked == 0
+
+
+class Looking(threading.Condition):
+    """Counts how often the thread is woken, and has it look at once what there is."""
+
+    def __init__(self, made: Renewals) -> None:
+        super().__init__()
+        self.made, self.woken = made, 0
+
+    def notify(self, n: int = 1) -> None:  # noqa: ARG002  # as it is called
+        self.woken += 1
+        with pytest.raises(TimeoutError):
+            self.made._awaited()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise TimeoutError(timeout)
+
+
+def test_leases_that_come_and_go_wake_the_thread_once() -> None:
+    made = Renewals()
+    made._thread = threading.current_thread()
+    made._changed = looking = Looking(made)
+    for _ in range(5):
+        renewal = Renewal(LEASE / 3, lambda: True)
+        made.add(renewal)
+        made.discard(renewal)
+        with pytest.raises(TimeoutError):
+            made._awaited()  # whatever else wakes it
+    assert looking.woken == 1
+    made.add(Renewal(LEASE / 6, lambda: True))
+    assert looking.woken == 2

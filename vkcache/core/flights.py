@@ -44,7 +44,7 @@ from vkcache.core.plan import (
     Token,
     Verb,
 )
-from vkcache.core.replies import number, ok, raised, truth
+from vkcache.core.replies import number, ok, truth
 from vkcache.core.scripts import answered
 from vkcache.core.space import MISSING, Sight, Space
 from vkcache.core.strings import GET, GET_FRESH, SET, SET_IF
@@ -311,9 +311,7 @@ def delete(space: Space, key: str, version: int | None = None) -> Steps[bool]:
 
     What somebody is computing for it meanwhile is not stored.
     """
-    wire = space.key(key, version)
-    gone: bool = yield from _unlinked((wire,), truth)
-    return gone
+    return _unlinked((space.key(key, version),), truth)
 
 
 def delete_alone(space: Space, key: str, version: int | None = None) -> Command[bool]:
@@ -334,7 +332,9 @@ def delete_many(space: Space, keys: Iterable[str], version: int | None = None) -
 def _unlinked(wires: tuple[bytes, ...], decode: Callable[[Reply], Any]) -> Steps[Any]:
     # The flights first: else one could land in between. Who may not touch them deletes all the same.
     flights = Command(UNLINK, tuple([beside(b"flight", wire) for wire in wires]), number)
-    voided, gone = yield from Batch((flights, Command(UNLINK_AFTER, wires, decode)))
-    if not isinstance(voided, AccessDenied):
-        raised([voided])
-    return raised([gone])[0]
+    voided, gone = yield Batch((flights, Command(UNLINK_AFTER, wires, decode)))
+    if isinstance(voided, CacheError) and not isinstance(voided, AccessDenied):
+        raise voided
+    if isinstance(gone, CacheError):
+        raise gone
+    return gone

@@ -148,7 +148,8 @@ def acquire(lock: Lock, wait: Wait, owner: bytes | None = None) -> Steps[Held | 
     The fence is the server's clock in microseconds, which has moved on between any two acquires of a
     lock. A server whose clock steps back hands out smaller ones until it has caught up: let servers slew.
     """
-    owner = (yield from Token()) if owner is None else owner
+    if owner is None:
+        owner = yield Token()
     trying = _Trying(lock, wait, owner)
     try:
         fence = yield from trying.fence()
@@ -175,7 +176,7 @@ class _Trying:
         """The fencing token; 0: not acquired."""
         limit = self._wait.limit
         deadline = limit and (yield from Now()) + limit
-        reply = yield from self._attempt()
+        reply: int | None = yield from self._attempt()
         while reply == 0 and limit != 0:
             left = self._wait.sleep if deadline is None else deadline - (yield from Now())
             if left <= 0 and deadline is not None:
@@ -184,11 +185,9 @@ class _Trying:
             reply = yield from self._attempt()
         return reply or 0  # nil where errors are ignored
 
-    def _attempt(self) -> Steps[int | None]:
-        flags = (_flag(self.waited), _flag(self._wait.limit != 0))
-        args = (self._owner, self._lock.lease, *flags)
-        fence: int | None = yield from answered(lua.ACQUIRE, (self._lock.held,), args)
-        return fence
+    def _attempt(self) -> Steps[Reply]:
+        lock, flags = self._lock, (_flag(self.waited), _flag(self._wait.limit != 0))
+        return answered(lua.ACQUIRE, (lock.held,), (self._owner, lock.lease, *flags))
 
     def _woken(self, seconds: float) -> Steps[None]:
         self.waited = True

@@ -118,12 +118,13 @@ def answered(
 
     :raises CacheError: it failed; or an error stands in its answer, however deep.
     """
-    words = (len(keys), *keys, *args)
     by_digest, whole = (EVALSHA_AGAIN, EVAL_AGAIN) if repeatable else (EVALSHA, EVAL)
+    known = Command(by_digest, (_digest(script), len(keys), *keys, *args), _as_sent)
     try:
-        reply = yield from (known := Command(by_digest, (_digest(script), *words), _as_sent))
+        reply = yield known
     except NoScript:  # nothing was carried out yet
-        reply = yield from (known := Command(whole, (script, *words), _as_sent))
+        known = Command(whole, (script, *known.args[1:]), _as_sent)
+        reply = yield known
     return _raised(reply, known)
 
 

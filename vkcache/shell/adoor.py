@@ -57,10 +57,9 @@ class AsyncDoor(Answers):
         nodes, log_ignored, strict = AsyncFuse(self.nodes), self._log_ignored, self._strict
         return AsyncDoor(nodes, ignore=True, log_ignored=log_ignored, strict=strict, clock=self._clock)
 
-    async def perform(self, step: Step[T]) -> T:
-        """The result of *step*."""
-        result: T = await _PERFORMERS[type(step)](self, step)
-        return result
+    def perform(self, step: Step[T]) -> Coroutine[Any, Any, T]:
+        """The result of *step*, awaited."""
+        return _PERFORMERS[type(step)](self, step)
 
     async def command(self, command: Command[T]) -> T:
         """The decoded reply to *command*.

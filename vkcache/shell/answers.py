@@ -90,11 +90,11 @@ class Answers:
 
     def _result(self, command: Command[T], reply: Reply | Unreachable) -> T | CacheError:
         try:
+            if not isinstance(reply, Unreachable):
+                return self._read(command, reply)
             if isinstance(reply, Incomplete) and _keys_failed(command, reply):
                 return reply  # whoever wrote many keys says which of them failed, also where that is ignored
-            if isinstance(reply, Unreachable):
-                return self._missed(command, reply)
-            return self._read(command, reply)
+            return self._missed(command, reply)
         except CacheError as error:
             return error
 

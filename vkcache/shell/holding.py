@@ -20,6 +20,8 @@ from vkcache.errors import InvalidArgument, LockNotAcquired, LockNotOwned
 from vkcache.shell.asking import Asking
 from vkcache.shell.renewals import Renewal
 
+_NOTHING_SAID = (None,) * 5
+
 
 @define(eq=False)
 class Hold:
@@ -104,6 +106,8 @@ class Holder:
         token: str | bytes | None,
     ) -> Asking[locks.Held | None]:
         own, (timeout, blocking_timeout) = self._terms.wait, limits
+        if (blocking, *limits, sleep, token) == _NOTHING_SAID:
+            return Asking(locks.acquire(self._lock, own), self._lock.held)
         limit = timeout if blocking_timeout is None else blocking_timeout
         if blocking is False and limit not in (None, -1):
             raise InvalidArgument("blocking=False waits for no time: leave timeout and blocking_timeout out")

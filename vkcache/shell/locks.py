@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Generator
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -122,8 +121,11 @@ class Lock(Holder):
         """
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
-        with suppress(*(() if error is None else (LockNotOwned,))):
+        try:
             self.release()
+        except LockNotOwned:
+            if error is None:
+                raise
 
 
 class AsyncLock(Holder):
@@ -206,5 +208,8 @@ class AsyncLock(Holder):
         """
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
-        with suppress(*(() if error is None else (LockNotOwned,))):
+        try:
             await self.release()
+        except LockNotOwned:
+            if error is None:
+                raise

@@ -77,7 +77,8 @@ class Renewals:
                 due = [renewal for renewal in self._all if renewal.due <= now]
                 if due:
                     return due
-                self._next = min((renewal.due for renewal in self._all), default=float("inf"))
+                if self._next <= now:  # else it was for one that is gone; not to be woken anew is cheaper
+                    self._next = min((renewal.due for renewal in self._all), default=float("inf"))
                 self._changed.wait(None if self._next == float("inf") else self._next - now)
 
 

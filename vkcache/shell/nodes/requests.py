@@ -6,6 +6,7 @@ What may enter: what all kinds of nodes need to know of a request, and none of t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import libvalkey
@@ -52,9 +53,12 @@ ASKING = libvalkey.pack_command((b"ASKING",))
 """Lets a server of a cluster carry out what follows though the slot is still being moved to it."""
 
 
+_verb_repeatable = attrgetter("verb.repeatable")
+
+
 def repeatable(commands: Sequence[Command[Any]]) -> bool:
     """Whether it does no harm to carry *commands* out twice."""
-    return all(command.verb.repeatable for command in commands)
+    return all(map(_verb_repeatable, commands))
 
 
 def may_try_again(error: Exception) -> bool:
