@@ -16,7 +16,7 @@ from attrs import define, field
 
 from vkcache.core import locks
 from vkcache.core.keyspace import on_wire
-from vkcache.errors import InvalidArgument, LockNotAcquired, LockNotOwned
+from vkcache.errors import CacheError, InvalidArgument, LockNotAcquired, LockNotOwned, Unreachable
 from vkcache.shell.asking import Asking
 from vkcache.shell.renewals import Renewal
 
@@ -25,13 +25,21 @@ _NOTHING_SAID = (None,) * 5
 
 @define(eq=False)
 class Hold:
-    """A lock that this process holds, as far as it knows *until* then on the monotonic clock."""
+    """A lock that this process holds, as far as it knows *until* then on the monotonic clock.
+
+    :ivar perhaps_free: the answer to a release was lost.
+    """
 
     held: locks.Held
     until: float
     lost: bool = False
     process: int = field(factory=os.getpid)
     renewal: Renewal | asyncio.Task[None] | None = None
+    perhaps_free: bool = False
+
+    def not_released(self, error: CacheError) -> None:
+        """A release has failed, perhaps after the server had carried it out; it may be asked for again."""
+        self.perhaps_free |= isinstance(error, Unreachable) and error.maybe_executed
 
     def renewed(self, answer: bool | None, until: float) -> bool:
         """Whether to renew it again after this *answer*; None: the server was not asked."""

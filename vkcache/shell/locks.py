@@ -68,10 +68,11 @@ class Lock(Holder):
         given_up(hold)
         try:
             freed = self._execute(locks.release(self._lock, hold.held.owner))
-        except CacheError:
+        except CacheError as error:
+            hold.not_released(error)
             self._put_back(hold)  # so that it can be released again
             raise
-        if not freed:
+        if not (freed or hold.perhaps_free):
             raise self._not_owned()
 
     def locked(self) -> bool:
@@ -162,10 +163,11 @@ class AsyncLock(Holder):
         given_up(hold)
         try:
             freed = await self._execute(locks.release(self._lock, hold.held.owner))
-        except CacheError:
+        except CacheError as error:
+            hold.not_released(error)
             self._put_back(hold)
             raise
-        if not freed:
+        if not (freed or hold.perhaps_free):
             raise self._not_owned()
 
     async def locked(self) -> bool:

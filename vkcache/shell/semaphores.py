@@ -147,10 +147,11 @@ class Semaphore(Permits):
     def _free(self, row: tuple[Hashable, Hold]) -> None:
         try:
             freed = self._execute(semaphores.release(self._semaphore, row[1].held.owner))
-        except CacheError:
+        except CacheError as error:
+            row[1].not_released(error)
             self._put_back(row)  # so that it can be released again
             raise
-        if not freed:
+        if not (freed or row[1].perhaps_free):
             raise self._not_owned()
 
     def __enter__(self) -> Self:
@@ -204,10 +205,11 @@ class AsyncSemaphore(Permits):
     async def _free(self, row: tuple[Hashable, Hold]) -> None:
         try:
             freed = await self._execute(semaphores.release(self._semaphore, row[1].held.owner))
-        except CacheError:
+        except CacheError as error:
+            row[1].not_released(error)
             self._put_back(row)
             raise
-        if not freed:
+        if not (freed or row[1].perhaps_free):
             raise self._not_owned()
 
     async def __aenter__(self) -> Self:
