@@ -333,8 +333,8 @@ def _unlinked(wires: tuple[bytes, ...], decode: Callable[[Reply], Any]) -> Steps
     # The flights first: else one could land in between. Who may not touch them deletes all the same.
     flights = Command(UNLINK, tuple([beside(b"flight", wire) for wire in wires]), number)
     voided, gone = yield Batch((flights, Command(UNLINK_AFTER, wires, decode)))
+    if isinstance(gone, CacheError):  # first, as it knows how many are gone all the same
+        raise gone
     if isinstance(voided, CacheError) and not isinstance(voided, AccessDenied):
         raise voided
-    if isinstance(gone, CacheError):
-        raise gone
     return gone
