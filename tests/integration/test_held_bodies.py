@@ -3,12 +3,14 @@
 Fails where a task that is cancelled anywhere, while it comes, waits, is inside or goes, leaves a lock, a
 permit, a place in a line or a renewal behind, also where each request and each reply takes its own time on
 the way; where two hold what one may; where a key outlives its use; or where a holder that has its answer
-late takes itself for one when its lease has ended.
+late takes itself for one when its lease has ended; or where a body that has lost what it held takes what
+another body of the same object holds for its own, or frees it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -184,3 +186,92 @@ def test_who_has_its_answer_late_does_not_hold_for_longer(kind: Kind, server: Se
         between.calm()
         with pytest.raises(LockNotOwned):
             held.release()
+
+
+@KINDS
+def test_a_body_of_a_task_that_lost_what_it_held_leaves_the_others_alone(
+    kind: Kind, url: str, raw: Any
+) -> None:
+    async def first(shared: Any, inside: asyncio.Event, lost: asyncio.Event) -> None:
+        async with shared:
+            inside.set()
+            await lost.wait()
+
+    async def main() -> None:
+        async with AsyncClient(url, prefix="app") as client:
+            shared: Any = kind.of_tasks(client, "k")
+            inside, lost = asyncio.Event(), asyncio.Event()
+            task = asyncio.create_task(first(shared, inside, lost))
+            await inside.wait()
+            token = shared.token
+            raw.flushdb()
+            async with shared:
+                assert shared.token != token
+                lost.set()
+                with pytest.raises(LockNotOwned):
+                    await task
+                shared.check()
+                assert held(raw)
+            assert held(raw) == []
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+SHARED: dict[str, Callable[[Client], Lock | Semaphore]] = {
+    "lock": lambda cache: cache.lock("k", thread_local=False),
+    "semaphore": lambda cache: cache.semaphore("k", 2),
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_a_body_of_a_thread_that_lost_what_it_held_leaves_the_others_alone(
+    kind: str, url: str, raw: Any
+) -> None:
+    with Client(url, prefix="app") as cache, ThreadPoolExecutor(1) as pool:
+        shared, inside, lost = SHARED[kind](cache), threading.Event(), threading.Event()
+
+        def first() -> None:
+            with shared:
+                inside.set()
+                assert lost.wait(PATIENCE)
+
+        body = pool.submit(first)
+        assert inside.wait(PATIENCE)
+        raw.flushdb()
+        with shared:
+            lost.set()
+            with pytest.raises(LockNotOwned):
+                body.result(PATIENCE)
+            shared.check()
+            assert held(raw)
+        assert held(raw) == []
+
+
+def test_a_body_may_free_a_shared_lock_and_take_it_again(url: str, raw: Any) -> None:
+    with Client(url, prefix="app") as cache:
+        lock = cache.lock("k", thread_local=False)
+        with lock:
+            lock.release()
+            with pytest.raises(LockNotOwned):
+                lock.check()
+            assert held(raw) == []
+            assert lock.acquire()
+            lock.check()
+        assert held(raw) == []
+        with pytest.raises(LockNotOwned):
+            lock.release()
+
+
+def test_a_task_that_a_body_has_begun_may_ask_for_its_lock(url: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(url, prefix="app") as client:
+            lock = client.lock("k")
+
+            async def asked() -> int | None:
+                lock.check()
+                return lock.token
+
+            async with lock:
+                assert await asyncio.create_task(asked()) == lock.token
+
+    asyncio.run(main())

@@ -9,6 +9,8 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Hashable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +23,13 @@ from vkcache.shell.asking import Asking
 from vkcache.shell.renewals import Renewal
 
 _NOTHING_SAID = (None,) * 5
+
+
+def this_task() -> Hashable:
+    """The task that runs, None outside of tasks: who calls what is awaited."""
+    with suppress(RuntimeError):  # no event loop runs here
+        return asyncio.current_task()
+    return None
 
 
 @define(eq=False)
@@ -57,6 +66,9 @@ class Holder:
         self._lock = terms.lock
         self._lease = terms.lock.lease / 1000
         self._own: Any = threading.local() if terms.thread_local else SimpleNamespace()
+        # What each body of ``with`` holds, or None. Of an object that is shared `_own` knows the last only,
+        # which may be another's where a body was stopped past its lease.
+        self._bodies: dict[Hashable, Hold | None] = {}
 
     @property
     def name(self) -> str:
@@ -88,9 +100,18 @@ class Holder:
         if self._hold is None or self.lost:
             raise self._not_owned()
 
+    def _me(self) -> Hashable:
+        """Who calls."""
+        raise NotImplementedError
+
+    @property
+    def _last(self) -> Hold | None:
+        hold: Hold | None = getattr(self._own, "hold", None)
+        return hold
+
     @property
     def _hold(self) -> Hold | None:
-        hold: Hold | None = getattr(self._own, "hold", None)
+        hold = self._bodies.get(self._me(), self._last)
         # In a child after fork it is still the parent's.
         return hold if hold is not None and hold.process == os.getpid() else None
 
@@ -128,16 +149,38 @@ class Holder:
     def _took(self, held: locks.Held | None, asked: float) -> bool:
         if held is None:
             return False
-        self._own.hold = Hold(held, asked + self._lease)
+        self._known(Hold(held, asked + self._lease))
         return True
+
+    def _entered(self) -> Hold:
+        """What the body that begins here holds."""
+        self._bodies[self._me()] = hold = self._mine()
+        return hold
+
+    def _left(self) -> Hold:
+        """What the body that ends here held, and gives up."""
+        try:
+            return self._given_up()
+        finally:
+            self._bodies.pop(self._me(), None)
 
     def _given_up(self) -> Hold:
         hold = self._mine()
-        self._own.hold = None
+        if self._last is hold:
+            self._own.hold = None
+        for body, held in tuple(self._bodies.items()):
+            if held is hold:
+                self._bodies[body] = None
         return hold
 
     def _put_back(self, hold: Hold) -> None:
+        if self._last is None:  # else another has acquired it since
+            self._known(hold)
+
+    def _known(self, hold: Hold) -> None:
         self._own.hold = hold
+        if (me := self._me()) in self._bodies:
+            self._bodies[me] = hold
 
     def _extended(self, hold: Hold, answer: bool | None, until: float) -> bool:
         if answer is False:

@@ -6,8 +6,9 @@ What may enter: which plan of `core.locks` a call carries out, and who renews a 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Hashable
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -16,7 +17,7 @@ from typing import Any, Self
 from vkcache.core import locks
 from vkcache.errors import CacheError, LockNotOwned
 from vkcache.shell.binding import AsyncExecute, Execute
-from vkcache.shell.holding import Holder
+from vkcache.shell.holding import Hold, Holder, this_task
 from vkcache.shell.keeping import given_up, keep, kept
 
 
@@ -64,7 +65,9 @@ class Lock(Holder):
 
         :raises LockNotOwned: it is not held by this object; whoever holds it keeps it.
         """
-        hold = self._given_up()
+        self._free(self._given_up())
+
+    def _free(self, hold: Hold) -> None:
         given_up(hold)
         try:
             freed = self._execute(locks.release(self._lock, hold.held.owner))
@@ -110,8 +113,8 @@ class Lock(Holder):
         """
         if not self.acquire():
             raise self._not_acquired()
+        hold = self._entered()
         if self._terms.renewed:
-            hold = self._mine()
             plan = partial(locks.renew, self._lock, hold.held.owner)
             hold.renewal = kept(self._execute, plan, hold, self._lease)
         return self
@@ -123,17 +126,21 @@ class Lock(Holder):
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
         try:
-            self.release()
+            self._free(self._left())
         except LockNotOwned:
             if error is None:
                 raise
+
+    def _me(self) -> Hashable:
+        return threading.get_ident()
 
 
 class AsyncLock(Holder):
     """`Lock` for asyncio: ``async with client.lock("k"): ...``; also where it is awaited first.
 
-    While the body runs a task of its own renews the lease. A task that is cancelled while it acquires
-    leaves nothing behind; one that is cancelled while it releases has released.
+    The object may be shared by tasks; each body holds what is its own. While it runs a task of its own
+    renews the lease. A task that is cancelled while it acquires leaves nothing behind; one that is
+    cancelled while it releases has released.
     """
 
     def __init__(self, execute: AsyncExecute, terms: locks.Terms) -> None:
@@ -159,7 +166,9 @@ class AsyncLock(Holder):
 
     async def release(self) -> None:
         """See `Lock.release`."""
-        hold = self._given_up()
+        await self._free(self._given_up())
+
+    async def _free(self, hold: Hold) -> None:
         given_up(hold)
         try:
             freed = await self._execute(locks.release(self._lock, hold.held.owner))
@@ -197,8 +206,8 @@ class AsyncLock(Holder):
         """
         if not await self.acquire():
             raise self._not_acquired()
+        hold = self._entered()
         if self._terms.renewed:
-            hold = self._mine()
             plan = partial(locks.renew, self._lock, hold.held.owner)
             renewing = keep(self._execute, plan, hold, self._lease)
             hold.renewal = asyncio.create_task(renewing, name=f"renews lock {self.name}")
@@ -211,7 +220,10 @@ class AsyncLock(Holder):
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
         try:
-            await self.release()
+            await self._free(self._left())
         except LockNotOwned:
             if error is None:
                 raise
+
+    def _me(self) -> Hashable:
+        return this_task()

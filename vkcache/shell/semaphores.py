@@ -20,7 +20,7 @@ from vkcache.core.locks import Held
 from vkcache.errors import CacheError, InvalidArgument, LockNotAcquired, LockNotOwned
 from vkcache.shell.asking import Asking
 from vkcache.shell.binding import AsyncExecute, Execute
-from vkcache.shell.holding import Hold
+from vkcache.shell.holding import Hold, this_task
 from vkcache.shell.keeping import given_up, keep, kept
 
 
@@ -235,6 +235,4 @@ class AsyncSemaphore(Permits):
             await self._free(self._given_up(own=True))
 
     def _me(self) -> Hashable:
-        with suppress(RuntimeError):  # no event loop runs here
-            return asyncio.current_task()
-        return None
+        return this_task()
