@@ -30,7 +30,7 @@ from tests.scripts import until
 from tests.servers import Server
 from vkcache.django import ValkeyCache
 from vkcache.errors import CacheError, InvalidArgument
-from vkcache.shell.binding import Line, handle, stream
+from vkcache.shell.binding import Line, hold, stream
 from vkcache.shell.nodes import memory
 from vkcache.shell.tables import Commands
 
@@ -140,10 +140,10 @@ def test_every_method_has_its_sibling() -> None:
     for name, line in LINES.items():
         sibling = getattr(ValkeyCache, f"a{name}")
         own, others = (inspect.signature(one) for one in (sibling, getattr(ValkeyCache, name)))
-        assert inspect.iscoroutinefunction(sibling) is not isinstance(line, (stream, handle)), name
+        assert inspect.iscoroutinefunction(sibling) is not isinstance(line, (stream, hold)), name
         assert own.parameters == others.parameters, name
-        if isinstance(line, handle):  # what it answers is awaited
-            assert (own.return_annotation, others.return_annotation) == (line.async_held, line.held), name
+        if isinstance(line, hold):  # what it answers is awaited
+            assert (own.return_annotation, others.return_annotation) == (line.async_kind, line.kind), name
         else:
             assert own == others, name
     for name in ("aexecute", "aclose"):

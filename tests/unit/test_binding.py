@@ -30,11 +30,11 @@ from vkcache.shell.binding import (
     Slot,
     Sync,
     awaited,
-    awaited_handle,
+    awaited_hold,
     awaited_stream,
     command,
     either,
-    handle,
+    hold,
     plan,
     stream,
 )
@@ -53,10 +53,10 @@ def lines_of(table: type) -> dict[str, Line]:
 
 
 def carried(shell: type[Shell], line: Line) -> Function:
-    """The function of *line* that *shell* carries out, which of a handle is made anew each time."""
+    """The function of *line* that *shell* carries out, which of a hold is made anew each time."""
     function = shell.carried(line)
     assert function is not None
-    if isinstance(line, (handle, awaited_handle)):
+    if isinstance(line, (hold, awaited_hold)):
         made: Function = inspect.getattr_static(shell, line.name).__wrapped__
         assert made.__wrapped__ is line.function  # type: ignore[attr-defined]  # a function at run time
         assert inspect.signature(made) == inspect.signature(function)
@@ -66,7 +66,7 @@ def carried(shell: type[Shell], line: Line) -> Function:
 
 LINES = lines_of(tables.Commands)
 AWAITED = lines_of(tables.AwaitedCommands)
-HANDLES: dict[str, tuple[Function, type, type]] = {
+HOLDS: dict[str, tuple[Function, type, type]] = {
     "lock": (locks.terms, Lock, AsyncLock),
     "get_lock": (locks.terms, Lock, AsyncLock),
     "semaphore": (semaphores.terms, Semaphore, AsyncSemaphore),
@@ -124,7 +124,7 @@ def test_every_method_has_its_sibling_and_no_sibling_is_alone() -> None:
 
 @pytest.mark.parametrize("name", LINES)
 def test_a_sibling_is_of_the_same_kind(name: str) -> None:
-    siblings: dict[type, type] = {stream: awaited_stream, handle: awaited_handle}
+    siblings: dict[type, type] = {stream: awaited_stream, hold: awaited_hold}
     assert type(AWAITED[f"a{name}"]) is siblings.get(type(LINES[name]), awaited)
 
 
@@ -138,19 +138,19 @@ def test_a_line_is_on_the_line_below_in_the_same_order() -> None:
         assert [f"a{name}" for name in lines_of(table)] == list(lines_of(siblings))
 
 
-def test_these_lines_are_handles() -> None:
+def test_these_lines_are_holds() -> None:
     made = {
-        name: (line.function, line.held, line.async_held)
+        name: (line.function, line.kind, line.async_kind)
         for name, line in LINES.items()
-        if isinstance(line, handle)
+        if isinstance(line, hold)
     }
-    assert made == HANDLES
+    assert made == HOLDS
 
 
 @pytest.mark.parametrize("shell", [Client, AsyncClient, ValkeyCache], ids=lambda shell: shell.__name__)
-@pytest.mark.parametrize("name", HANDLES)
-def test_a_handle_shows_the_terms_that_it_takes_and_what_it_answers(name: str, shell: type[Shell]) -> None:
-    terms, held, async_held = HANDLES[name]
+@pytest.mark.parametrize("name", HOLDS)
+def test_a_hold_shows_the_terms_that_it_takes_and_what_it_answers(name: str, shell: type[Shell]) -> None:
+    terms, held, async_held = HOLDS[name]
     answered = {name: async_held if shell is AsyncClient else held}
     if shell is ValkeyCache:
         answered[f"a{name}"] = async_held
@@ -165,10 +165,10 @@ def test_a_handle_shows_the_terms_that_it_takes_and_what_it_answers(name: str, s
         assert typing.get_type_hints(method)["return"] is kind
 
 
-@pytest.mark.parametrize("name", HANDLES)
+@pytest.mark.parametrize("name", HOLDS)
 @pytest.mark.parametrize("shell", [Client, AsyncClient])
-def test_a_handle_answers_its_object_and_refuses_what_can_not_be(name: str, shell: type) -> None:
-    _, held, async_held = HANDLES[name]
+def test_a_hold_answers_its_object_and_refuses_what_can_not_be(name: str, shell: type) -> None:
+    _, held, async_held = HOLDS[name]
     method = getattr(shell("memory://binding"), name)
     made = method("k", *([5] if name == "semaphore" else []), version=2)
     assert made.name == "k"
@@ -180,7 +180,7 @@ def test_a_handle_answers_its_object_and_refuses_what_can_not_be(name: str, shel
 
 
 @pytest.mark.parametrize("pipeline", [Pipeline, AsyncPipeline], ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("name", HANDLES)
+@pytest.mark.parametrize("name", HOLDS)
 def test_a_pipeline_holds_nothing(name: str, pipeline: type[Queue]) -> None:
     assert pipeline.carried(LINES[name]) is None
     assert not hasattr(pipeline, f"a{name}")
@@ -251,8 +251,8 @@ def test_what_takes_several_steps_is_not_on_a_queue_and_says_so(name: str) -> No
         stream(keys.iter_keys),
         awaited(strings.get),
         awaited_stream(keys.iter_keys),
-        handle(locks.terms, Lock, AsyncLock),
-        awaited_handle(locks.terms, AsyncLock),
+        hold(locks.terms, Lock, AsyncLock),
+        awaited_hold(locks.terms, AsyncLock),
     ],
     ids=lambda line: type(line).__name__,
 )

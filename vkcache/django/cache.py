@@ -20,7 +20,7 @@ from vkcache.core.space import Space
 from vkcache.django.sites import Site, site
 from vkcache.django.util import NoCompressor, WholeCodec
 from vkcache.shell.adoor import AsyncDoor
-from vkcache.shell.binding import Function, awaited, awaited_handle, awaited_stream
+from vkcache.shell.binding import Function, awaited, awaited_hold, awaited_stream
 from vkcache.shell.client import Carrier
 from vkcache.shell.pipeline import AsyncPipeline
 from vkcache.shell.run import run_async, stream_async
@@ -49,7 +49,7 @@ def _of_awaited_stream(function: Function) -> Function:
     return method
 
 
-def _of_awaited_handle(function: Function) -> Function:
+def _of_awaited_hold(function: Function) -> Function:
     def method(self: Both, /, *args: Any, **kwargs: Any) -> Any:
         return function(self.space, *args, **kwargs)(self.aexecute)
 
@@ -63,7 +63,7 @@ class Both(Carrier):
         **Carrier.forms,
         awaited: _of_awaited,
         awaited_stream: _of_awaited_stream,
-        awaited_handle: _of_awaited_handle,
+        awaited_hold: _of_awaited_hold,
     }
 
     _site: Site

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from vkcache.core.plan import Pages, Plan
 from vkcache.shell.adoor import AsyncDoor
-from vkcache.shell.binding import Async, Function, command, either, handle, plan, stream
+from vkcache.shell.binding import Async, Function, command, either, hold, plan, stream
 from vkcache.shell.doors import adoor
 from vkcache.shell.naming import Spaced
 from vkcache.shell.options import Settings
@@ -45,7 +45,7 @@ def _of_stream(function: Function) -> Function:
     return method
 
 
-def _of_handle(function: Function) -> Function:
+def _of_hold(function: Function) -> Function:
     def method(self: AsyncCarrier, /, *args: Any, **kwargs: Any) -> Any:
         return function(self.space, *args, **kwargs)(self.execute)
 
@@ -55,7 +55,7 @@ def _of_handle(function: Function) -> Function:
 class AsyncCarrier(Async, Spaced):
     """A shell whose methods are awaited, over a door that others may share."""
 
-    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream, handle: _of_handle}  # noqa: RUF012  # never changed
+    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream, hold: _of_hold}  # noqa: RUF012  # never changed
 
     _door: AsyncDoor
 

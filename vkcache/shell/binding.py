@@ -197,17 +197,17 @@ class AsyncExecute(Protocol):
     def __call__(self, plan: Plan[T], /) -> Coroutine[Any, Any, T]: ...
 
 
-class handle(Line, Generic[P, X, S, A]):
+class hold(Line, Generic[P, X, S, A]):
     """What is held for a while, as an object: for threads, for tasks. A pipeline does not have it."""
 
     def __init__(
         self,
         terms: Callable[Concatenate[Space, P], X],
-        held: Callable[[Execute, X], S],
-        async_held: Callable[[AsyncExecute, X], A],
+        kind: Callable[[Execute, X], S],
+        async_kind: Callable[[AsyncExecute, X], A],
     ) -> None:
         super().__init__(terms)
-        self.held, self.async_held = held, async_held
+        self.kind, self.async_kind = kind, async_kind
 
     @overload
     def __get__(self, shell: Sync, owner: type) -> Callable[P, S]: ...
@@ -219,14 +219,14 @@ class handle(Line, Generic[P, X, S, A]):
         raise self.refused(owner)
 
 
-class awaited_handle(Line, Generic[P, X, A]):
-    """The a-prefixed sibling of a handle, for a shell that has both."""
+class awaited_hold(Line, Generic[P, X, A]):
+    """The a-prefixed sibling of a hold, for a shell that has both."""
 
     def __init__(
-        self, terms: Callable[Concatenate[Space, P], X], async_held: Callable[[AsyncExecute, X], A]
+        self, terms: Callable[Concatenate[Space, P], X], async_kind: Callable[[AsyncExecute, X], A]
     ) -> None:
         super().__init__(terms)
-        self.async_held = async_held
+        self.async_kind = async_kind
 
     @overload
     def __get__(self, shell: Sync, owner: type) -> Callable[P, A]: ...
@@ -274,9 +274,9 @@ class Sync(Shell):
 
     @classmethod
     def carried(cls, line: Line) -> Function | None:
-        if isinstance(line, awaited_handle):
-            return held(line.function, line.async_held)
-        return held(line.function, line.held) if isinstance(line, handle) else line.function
+        if isinstance(line, awaited_hold):
+            return held(line.function, line.async_kind)
+        return held(line.function, line.kind) if isinstance(line, hold) else line.function
 
 
 class Async(Shell):
@@ -284,7 +284,7 @@ class Async(Shell):
 
     @classmethod
     def carried(cls, line: Line) -> Function | None:
-        return held(line.function, line.async_held) if isinstance(line, handle) else line.function
+        return held(line.function, line.async_kind) if isinstance(line, hold) else line.function
 
 
 class Queue(Shell):

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vkcache.core.plan import Pages, Plan
-from vkcache.shell.binding import Function, Sync, command, either, handle, plan, stream
+from vkcache.shell.binding import Function, Sync, command, either, hold, plan, stream
 from vkcache.shell.door import Door
 from vkcache.shell.doors import door
 from vkcache.shell.naming import Spaced
@@ -46,7 +46,7 @@ def _of_stream(function: Function) -> Function:
     return method
 
 
-def _of_handle(function: Function) -> Function:
+def _of_hold(function: Function) -> Function:
     def method(self: Carrier, /, *args: Any, **kwargs: Any) -> Any:
         return function(self.space, *args, **kwargs)(self.execute)
 
@@ -56,7 +56,7 @@ def _of_handle(function: Function) -> Function:
 class Carrier(Sync, Spaced):
     """A shell that carries plans out at once, over a door that others may share."""
 
-    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream, handle: _of_handle}  # noqa: RUF012  # never changed
+    forms = {command: _of_command, plan: _of_plan, either: _of_plan, stream: _of_stream, hold: _of_hold}  # noqa: RUF012  # never changed
 
     _door: Door
 

@@ -21,7 +21,7 @@ from vkcache.core.scripts import decode_list_post
 from vkcache.core.streamgroups import Pending
 from vkcache.errors import InvalidArgument, KeyNotFound, Unencodable, Unreachable, WrongType
 from vkcache.shell import Client
-from vkcache.shell.binding import Line, handle
+from vkcache.shell.binding import Line, hold
 from vkcache.shell.tables import Commands
 
 Ask = Callable[[Client], Any]
@@ -236,7 +236,7 @@ def raising(build: Build, stopped: Server) -> Iterator[Client]:
 
 def test_every_method_has_its_row() -> None:
     lines = inspect.getmembers_static(Commands, lambda line: isinstance(line, Line))
-    methods = {name for name, line in lines if not isinstance(line, handle)}  # those: `test_failures_held`
+    methods = {name for name, line in lines if not isinstance(line, hold)}  # those: `test_failures_held`
     assert methods <= {row.split()[0] for row in (*EMPTY, *MISSING)}
 
 

@@ -20,7 +20,7 @@ from tests.scripts import until
 from tests.servers import Server
 from vkcache.errors import AccessDenied, LockNotAcquired, LockNotOwned, Unreachable
 from vkcache.shell import Client
-from vkcache.shell.binding import handle
+from vkcache.shell.binding import hold
 from vkcache.shell.tables import Commands
 
 Ask = Callable[[Client], Any]
@@ -39,9 +39,9 @@ HELD: dict[str, Ask] = {
 }
 
 
-def test_every_handle_has_its_row() -> None:
-    handles = {name for name, line in inspect.getmembers_static(Commands) if isinstance(line, handle)}
-    assert handles == {row.split()[0] for row in HELD}
+def test_every_hold_has_its_row() -> None:
+    holds = {name for name, line in inspect.getmembers_static(Commands) if isinstance(line, hold)}
+    assert holds == {row.split()[0] for row in HELD}
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from vkcache.core import compound, flights, keys, locks, scripts, semaphores, server, strings
 from vkcache.shell.binding import (
     awaited,
-    awaited_handle,
+    awaited_hold,
     awaited_stream,
     command,
     either,
-    handle,
+    hold,
     plan,
     stream,
 )
@@ -106,17 +106,17 @@ class AwaitedKeys:
 class Locks:
     """What is held for a while."""
 
-    lock = handle(locks.terms, Lock, AsyncLock)
-    get_lock = handle(locks.terms, Lock, AsyncLock)
-    semaphore = handle(semaphores.terms, Semaphore, AsyncSemaphore)
+    lock = hold(locks.terms, Lock, AsyncLock)
+    get_lock = hold(locks.terms, Lock, AsyncLock)
+    semaphore = hold(semaphores.terms, Semaphore, AsyncSemaphore)
 
 
 class AwaitedLocks:
     """What is held for a while, by tasks."""
 
-    alock = awaited_handle(locks.terms, AsyncLock)
-    aget_lock = awaited_handle(locks.terms, AsyncLock)
-    asemaphore = awaited_handle(semaphores.terms, AsyncSemaphore)
+    alock = awaited_hold(locks.terms, AsyncLock)
+    aget_lock = awaited_hold(locks.terms, AsyncLock)
+    asemaphore = awaited_hold(semaphores.terms, AsyncSemaphore)
 
 
 class Scripts:
