@@ -44,7 +44,7 @@ from vkcache.core.plan import (
     Token,
     Verb,
 )
-from vkcache.core.replies import number, ok, truth
+from vkcache.core.replies import as_sent, number, ok, truth
 from vkcache.core.scripts import answered
 from vkcache.core.space import MISSING, Sight, Space
 from vkcache.core.strings import GET, GET_FRESH, SET, SET_IF
@@ -286,7 +286,7 @@ class _Seeker:
     def _told(self, seconds: float) -> Steps[list[bytes]]:
         words = (self._news, self._news, b"LEFT", b"LEFT", on_wire_seconds(seconds))
         try:
-            reply = yield from Command(TURN, words, _as_sent)
+            reply = yield from Command(TURN, words, as_sent)
         except AccessDenied:  # who may not block looks for itself
             reply = _NOT_ASKED
         if reply == _NOT_ASKED:
@@ -300,10 +300,6 @@ again = partial(answered, repeatable=True)
 
 def _sum(seen: Sight) -> str:
     return "" if seen.stored is None else sha1(seen.stored, usedforsecurity=False).hexdigest()
-
-
-def _as_sent(reply: Reply) -> Reply:
-    return reply
 
 
 def delete(space: Space, key: str, version: int | None = None) -> Steps[bool]:

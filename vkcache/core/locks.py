@@ -24,6 +24,7 @@ from vkcache.core.expiry import milliseconds
 from vkcache.core.keyspace import beside
 from vkcache.core.lists import LONGEST_WAIT, on_wire_seconds
 from vkcache.core.plan import Command, KeySpec, Now, Reply, Sleep, Steps, Token, Verb
+from vkcache.core.replies import as_sent
 from vkcache.core.scripts import answered
 from vkcache.core.space import Space
 from vkcache.core.strings import GET_FRESH
@@ -192,7 +193,7 @@ class _Trying:
     def _woken(self, seconds: float) -> Steps[None]:
         self.waited = True
         seconds = max(seconds, 0.001)  # to the server 0 is for ever
-        reply = yield from Command(WAIT, (self._lock.wake, on_wire_seconds(seconds)), _as_sent)
+        reply = yield from Command(WAIT, (self._lock.wake, on_wire_seconds(seconds)), as_sent)
         if reply == _NOT_ASKED:
             yield from Sleep(seconds)
 
@@ -258,7 +259,3 @@ def owned(lock: Lock, owner: bytes) -> Command[bool]:
 
 def _flag(flag: bool) -> bytes:
     return b"1" if flag else b"0"
-
-
-def _as_sent(reply: Reply) -> Reply:
-    return reply

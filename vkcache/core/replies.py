@@ -95,6 +95,11 @@ def yes(_reply: Reply) -> bool:
     return True
 
 
+def as_sent(reply: Reply) -> Reply:
+    """What the server answered, whatever that is."""
+    return reply
+
+
 def unread(reply: Reply) -> bytes | None:
     """The stored bytes as they are; None for nil."""
     return None if reply is None else bytes(reply)

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from vkcache.core.keyspace import CacheKey, as_text, on_wire
 from vkcache.core.plan import COUNTED, Arg, Command, Reply, Steps, Verb
-from vkcache.core.replies import Fault, error
+from vkcache.core.replies import Fault, as_sent, error
 from vkcache.core.space import Space
 from vkcache.errors import InvalidArgument, NoScript
 
@@ -119,11 +119,11 @@ def answered(
     :raises CacheError: it failed; or an error stands in its answer, however deep.
     """
     by_digest, whole = (EVALSHA_AGAIN, EVAL_AGAIN) if repeatable else (EVALSHA, EVAL)
-    known = Command(by_digest, (_digest(script), len(keys), *keys, *args), _as_sent)
+    known = Command(by_digest, (_digest(script), len(keys), *keys, *args), as_sent)
     try:
         reply = yield known
     except NoScript:  # nothing was carried out yet
-        known = Command(whole, (script, *known.args[1:]), _as_sent)
+        known = Command(whole, (script, *known.args[1:]), as_sent)
         reply = yield known
     return _raised(reply, known)
 
@@ -144,10 +144,6 @@ def _sendable(word: object) -> Arg:
     raise InvalidArgument(
         f"a script takes str, bytes and int, no {type(word).__name__}: encode it, as full_encode_pre does"
     )
-
-
-def _as_sent(reply: Reply) -> Reply:
-    return reply
 
 
 def _raised(reply: Reply, command: Command[Any]) -> Reply:

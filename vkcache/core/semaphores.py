@@ -22,7 +22,8 @@ from vkcache.core.freshness import positive
 from vkcache.core.keyspace import beside
 from vkcache.core.lists import on_wire_seconds
 from vkcache.core.locks import WAIT, WAKE_MS, Held
-from vkcache.core.plan import Command, Now, Reply, Sleep, Steps, Token
+from vkcache.core.plan import Command, Now, Sleep, Steps, Token
+from vkcache.core.replies import as_sent
 from vkcache.core.scripts import answered
 from vkcache.core.space import Space
 from vkcache.errors import CacheError, InvalidArgument
@@ -147,7 +148,7 @@ def _fence(semaphore: Semaphore, owner: bytes, limit: float | None) -> Steps[int
 
 
 def _wait(semaphore: Semaphore, owner: bytes, seconds: float) -> Steps[None]:
-    reply = yield from Command(WAIT, (semaphore.wake(owner), on_wire_seconds(seconds)), _as_sent)
+    reply = yield from Command(WAIT, (semaphore.wake(owner), on_wire_seconds(seconds)), as_sent)
     if reply == b"":
         yield from Sleep(seconds)
 
@@ -190,7 +191,3 @@ def renew(semaphore: Semaphore, owner: bytes) -> Steps[bool | None]:
     """
     reply = yield from answered(lua.KEEP, semaphore.keys, (owner, semaphore.lease), repeatable=True)
     return None if reply is None else reply == 1
-
-
-def _as_sent(reply: Reply) -> Reply:
-    return reply
