@@ -15,7 +15,6 @@ What may enter: who computes a value, and who waits for it. What makes a value o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from hashlib import sha1
@@ -24,6 +23,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from vkcache.core import lua
+from vkcache.core.endings import undone
 from vkcache.core.expiry import DEFAULT, Timeout
 from vkcache.core.freshness import Age, positive, stale_at
 from vkcache.core.keys import UNLINK
@@ -187,14 +187,10 @@ class _Seeker:
         """What is to take the place of *seen*, whoever computes it. A seeker that any exception ends holds
         nothing."""
         self._token = self._epoch = yield from Token()
-        try:
-            return (yield from self._found(seen))
-        except GeneratorExit:  # nobody is there any more to carry a step out
-            raise
-        except BaseException:
-            with suppress(CacheError):  # the lease ends what can not be reached
-                yield from again(lua.LEAVE, (self._flight, self._news), (self._token, NEWS_MS))
-            raise
+        return (yield from undone(self._found(seen), self._left))
+
+    def _left(self) -> Steps[Reply]:
+        return again(lua.LEAVE, (self._flight, self._news), (self._token, NEWS_MS))
 
     def _found(self, seen: Sight) -> Steps[Any]:
         while True:

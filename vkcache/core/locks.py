@@ -13,13 +13,14 @@ and which thread or task holds what, is a shell's question.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from attrs import frozen
 
 from vkcache.core import lua
+from vkcache.core.endings import insisted, undone
 from vkcache.core.expiry import milliseconds
 from vkcache.core.keyspace import beside
 from vkcache.core.lists import LONGEST_WAIT, on_wire_seconds
@@ -28,7 +29,7 @@ from vkcache.core.replies import as_sent
 from vkcache.core.scripts import answered
 from vkcache.core.space import Space
 from vkcache.core.strings import GET_FRESH
-from vkcache.errors import CacheError, InvalidArgument
+from vkcache.errors import InvalidArgument
 
 LEASE: Final = 30.0
 """Seconds that a lock is held for where nothing says how long, each time that the lease is renewed."""
@@ -152,14 +153,7 @@ def acquire(lock: Lock, wait: Wait, owner: bytes | None = None) -> Steps[Held | 
     if owner is None:
         owner = yield Token()
     trying = _Trying(lock, wait, owner)
-    try:
-        fence = yield from trying.fence()
-    except GeneratorExit:  # nobody is there any more to carry a step out
-        raise
-    except BaseException:
-        with suppress(CacheError):  # the lease ends what can not be reached
-            yield from trying.abandoned()
-        raise
+    fence = yield from undone(trying.fence(), trying.abandoned)
     return Held(owner, fence) if fence else None
 
 
@@ -208,14 +202,7 @@ def release(lock: Lock, owner: bytes) -> Steps[bool]:
     True too where errors are ignored and nobody answered. Also a caller that is cancelled releases.
     """
     keys, args = (lock.held, lock.wake), (owner, WAKE_MS)
-    try:
-        reply = yield from answered(lua.RELEASE, keys, args)
-    except (CacheError, GeneratorExit):
-        raise
-    except BaseException:  # perhaps before it was sent; twice does no harm
-        with suppress(CacheError):
-            yield from answered(lua.RELEASE, keys, args)
-        raise
+    reply = yield from insisted(partial(answered, lua.RELEASE, keys, args))
     return bool(reply != 0)
 
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from attrs import frozen
 
 from vkcache.core import lua
+from vkcache.core.endings import insisted, undone
 from vkcache.core.freshness import positive
 from vkcache.core.keyspace import beside
 from vkcache.core.lists import on_wire_seconds
@@ -119,14 +121,7 @@ def acquire(semaphore: Semaphore, limit: float | None = None) -> Steps[Held | No
     leaves nothing behind.
     """
     owner = yield from Token()
-    try:
-        fence = yield from _fence(semaphore, owner, limit)
-    except GeneratorExit:  # nobody is there any more to carry a step out
-        raise
-    except BaseException:
-        with suppress(CacheError):  # the lease ends what can not be reached
-            yield from release(semaphore, owner)
-        raise
+    fence = yield from undone(_fence(semaphore, owner, limit), partial(release, semaphore, owner))
     return Held(owner, fence) if fence else None
 
 
@@ -165,15 +160,7 @@ def release(semaphore: Semaphore, owner: bytes) -> Steps[bool]:
 
     True too where errors are ignored and nobody answered. Also a caller that is cancelled releases.
     """
-    try:
-        answer = yield from _given(semaphore, owner)
-    except (CacheError, GeneratorExit):
-        raise
-    except BaseException:  # perhaps before it was sent; twice does no harm
-        with suppress(CacheError):
-            yield from _given(semaphore, owner)
-        raise
-    return answer
+    return insisted(partial(_given, semaphore, owner))
 
 
 def _given(semaphore: Semaphore, owner: bytes) -> Steps[bool]:
