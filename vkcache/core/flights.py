@@ -171,17 +171,14 @@ def _due(seen: Sight, early: float = 0) -> Steps[bool]:
 
 
 class _Seeker:
-    """Somebody who needs a value that is not there, or is stale.
-
-    :ivar waits_for: the holder of the lease that it waits for, and since when.
-    """
+    """Somebody who needs a value that is not there, or is stale."""
 
     def __init__(self, space: Space, wire: bytes, default: Any, terms: Terms) -> None:
         self._space, self._wire, self._default, self._terms = space, wire, default, terms
         self._flight = beside(b"flight", wire)
         self._token = self._epoch = b""
-        self._waits_for, self._since = b"", 0.0
-        self._overdue = b""
+        self._waits_for, self._since = b"", 0.0  # the holder of the lease, and from when on
+        self._overdue = b""  # the holder that it has waited for in vain
 
     def value(self, seen: Sight) -> Steps[Any]:
         """What is to take the place of *seen*, whoever computes it. A seeker that any exception ends holds
@@ -190,7 +187,7 @@ class _Seeker:
         return (yield from undone(self._found(seen), self._left))
 
     def _left(self) -> Steps[Reply]:
-        return again(lua.LEAVE, (self._flight, self._news), (self._token, NEWS_MS))
+        return _again(lua.LEAVE, (self._flight, self._news), (self._token, NEWS_MS))
 
     def _found(self, seen: Sight) -> Steps[Any]:
         while True:
@@ -214,7 +211,7 @@ class _Seeker:
         patient = b"1" if seen.value is MISSING else b"0"
         args = (_sum(seen), self._token, self._terms.lease, GRACE_MS, self._overdue, patient)
         try:
-            answer = yield from again(lua.LEASE, (self._wire, self._flight), args)
+            answer = yield from _again(lua.LEASE, (self._wire, self._flight), args)
         except AccessDenied:  # to the key beside, or to scripts
             answer = None
         return answer or [b"alone"]
@@ -234,11 +231,11 @@ class _Seeker:
 
     def _landed(self, state: bytes) -> Steps[Any]:
         """What is the answer once it is computed: it, or what is newer."""
-        value, data = yield from self._computed()
+        value, written = yield from self._computed()
         stored = self._terms.stored
         keys = (self._wire, self._flight, self._news)
-        args = (self._epoch, state, data, b"" if stored is None else stored, NEWS_MS)
-        answer = yield from again(lua.LAND, keys, args)
+        args = (self._epoch, state, written, b"" if stored is None else stored, NEWS_MS)
+        answer = yield from _again(lua.LAND, keys, args)
         if isinstance(answer, list):
             newer = self._space.sight(self._wire, answer[0])
             return value if newer.value is MISSING else newer.value
@@ -246,22 +243,22 @@ class _Seeker:
 
     def alone(self, seen: Sight) -> Steps[Any]:
         """What takes the place of *seen* without a flight; who stores first is right (Django's contract)."""
-        value, data = yield from self._computed()
-        if (yield from self._store(data, SET_IF, b"NX")):
+        value, written = yield from self._computed()
+        if (yield from self._store(written, SET_IF, b"NX")):
             return value
         found = yield from Command(GET_FRESH, (self._wire,), partial(self._space.sight, self._wire))
         newer = found.value is not MISSING and found.stored != seen.stored
         if newer and not (yield from _due(found)):
             return found.value
-        yield from self._store(data, SET)
+        yield from self._store(written, SET)
         return value
 
-    def _store(self, data: bytes, verb: Verb, *words: bytes) -> Steps[bool]:
+    def _store(self, written: bytes, verb: Verb, *words: bytes) -> Steps[bool]:
         stored = self._terms.stored
         if stored == 0:
             return True
         ends = () if stored is None else (b"PX", stored)
-        return (yield from Command(verb, (self._wire, data, *words, *ends), ok))
+        return (yield from Command(verb, (self._wire, written, *words, *ends), ok))
 
     @property
     def _news(self) -> bytes:
@@ -290,8 +287,9 @@ class _Seeker:
         return [reply[1:]] if reply and reply[:1] == b"+" else []
 
 
-again = partial(answered, repeatable=True)
-"""All scripts of a flight know their caller by its token, so a lost answer can be asked for once more."""
+_again = partial(answered, repeatable=True)
+"""All scripts of a flight know their caller by its token, or the flight by its epoch, which is never used
+again: so a lost answer can be asked for once more."""
 
 
 def _sum(seen: Sight) -> str:
