@@ -116,8 +116,9 @@ class Permits:
 
 
 class Semaphore(Permits):
-    """Permits that threads, processes and hosts share, with the interface of `threading.Semaphore`.
+    """Permits that threads, processes and hosts share, with `threading.Semaphore`'s acquire and release.
 
+    One `release` frees what one `acquire` took, however many permits that was.
     ``with cache.semaphore("k", 5): ...`` holds one for the body, and renews its lease meanwhile. The object
     may be shared by threads; each ``with`` holds what is its own.
     """
