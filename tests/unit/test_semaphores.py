@@ -21,7 +21,7 @@ from vkcache.core import semaphores as plans
 from vkcache.core.plan import Done, Plan
 from vkcache.core.semaphores import terms
 from vkcache.errors import InvalidArgument, LockNotAcquired, LockNotOwned, Unreachable
-from vkcache.shell import asking, keeping, semaphores
+from vkcache.shell import asking, holding, keeping, semaphores
 from vkcache.shell.renewals import Renewal
 from vkcache.shell.semaphores import Semaphore
 
@@ -52,7 +52,7 @@ class Renewing:
 @pytest.fixture
 def times(monkeypatch: pytest.MonkeyPatch) -> Times:
     times = Times()
-    for module in (asking, semaphores, keeping):
+    for module in (asking, holding, keeping):
         monkeypatch.setattr(module, "time", times)
     return times
 

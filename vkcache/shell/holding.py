@@ -1,6 +1,7 @@
-"""What a process knows of the locks that it holds, whichever kind of shell has acquired them.
+"""What a process knows of the locks and permits that it holds, whichever kind of shell has acquired them.
 
-What may enter: the state of a holder, and how its loss is told. Steps are carried out in `locks`.
+What may enter: the state of a holder, and how its loss is told. Steps are carried out in `locks` and
+`semaphores`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def this_task() -> Hashable:
 
 @define(eq=False)
 class Hold:
-    """A lock that this process holds, as far as it knows *until* then on the monotonic clock.
+    """A lock, or permits, that this process holds, as far as it knows *until* then on the monotonic clock.
 
     :ivar perhaps_free: the answer to a release was lost.
     """
@@ -58,22 +59,17 @@ class Hold:
         return not self.lost
 
 
-class Holder:
-    """What `Lock` and `AsyncLock` know alike: what they hold, and how its loss is told."""
+class Leased:
+    """What is held by a lease, which a thread or a task asks about its own."""
 
-    def __init__(self, terms: locks.Terms) -> None:
-        self._terms = terms
-        self._lock = terms.lock
-        self._lease = terms.lock.lease / 1000
-        self._own: Any = threading.local() if terms.thread_local else SimpleNamespace()
-        # What each body of ``with`` holds, or None. Of an object that is shared `_own` knows the last only,
-        # which may be another's where a body was stopped past its lease.
-        self._bodies: dict[Hashable, Hold | None] = {}
+    def __init__(self, kind: str, name: str) -> None:
+        self._kind = kind
+        self._name = name
 
     @property
     def name(self) -> str:
         """The key that it was asked for with."""
-        return self._terms.name
+        return self._name
 
     @property
     def token(self) -> int | None:
@@ -105,6 +101,28 @@ class Holder:
         raise NotImplementedError
 
     @property
+    def _hold(self) -> Hold | None:
+        """What the caller holds, unless it is the parent's of a child after fork."""
+        raise NotImplementedError
+
+    def _not_owned(self) -> LockNotOwned:
+        return LockNotOwned(f"{self._kind} {self._name!r}: not held, or its lease ran out: acquire it first")
+
+
+class Holder(Leased):
+    """What `Lock` and `AsyncLock` know alike: what they hold, and how its loss is told."""
+
+    def __init__(self, terms: locks.Terms) -> None:
+        super().__init__("lock", terms.name)
+        self._terms = terms
+        self._lock = terms.lock
+        self._lease = terms.lock.lease / 1000
+        self._own: Any = threading.local() if terms.thread_local else SimpleNamespace()
+        # What each body of ``with`` holds, or None. Of an object that is shared `_own` knows the last only,
+        # which may be another's where a body was stopped past its lease.
+        self._bodies: dict[Hashable, Hold | None] = {}
+
+    @property
     def _last(self) -> Hold | None:
         hold: Hold | None = getattr(self._own, "hold", None)
         return hold
@@ -112,7 +130,6 @@ class Holder:
     @property
     def _hold(self) -> Hold | None:
         hold = self._bodies.get(self._me(), self._last)
-        # In a child after fork it is still the parent's.
         return hold if hold is not None and hold.process == os.getpid() else None
 
     def _mine(self) -> Hold:
@@ -121,11 +138,8 @@ class Holder:
             raise self._not_owned()
         return hold
 
-    def _not_owned(self) -> LockNotOwned:
-        return LockNotOwned(f"lock {self.name!r}: not held, or its lease ran out: acquire it first")
-
     def _not_acquired(self) -> LockNotAcquired:
-        return LockNotAcquired(f"lock {self.name!r}: others held it for all of blocking_timeout")
+        return LockNotAcquired(f"lock {self._name!r}: others held it for all of blocking_timeout")
 
     def _acquiring(
         self,

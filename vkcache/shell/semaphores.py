@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Generator, Hashable
 from contextlib import suppress
 from functools import partial
@@ -20,48 +19,20 @@ from vkcache.core.locks import Held
 from vkcache.errors import CacheError, InvalidArgument, LockNotAcquired, LockNotOwned
 from vkcache.shell.asking import Asking
 from vkcache.shell.binding import AsyncExecute, Execute
-from vkcache.shell.holding import Hold, this_task
+from vkcache.shell.holding import Hold, Leased, this_task
 from vkcache.shell.keeping import given_up, keep, kept
 
 
-class Permits:
+class Permits(Leased):
     """What `Semaphore` and `AsyncSemaphore` know alike: who holds what of it, and how its loss is told."""
 
     def __init__(self, terms: semaphores.Terms) -> None:
+        super().__init__("semaphore", terms.name)
         self._terms = terms
         self._semaphore = terms.semaphore
         self._lease = terms.semaphore.lease / 1000
         # No lock goes with it, which a child after fork might find held for ever.
         self._holds: list[tuple[Hashable, Hold]] = []
-
-    @property
-    def name(self) -> str:
-        """The key that it was asked for with."""
-        return self._terms.name
-
-    @property
-    def token(self) -> int | None:
-        """The fencing token of what this thread or task holds, see `Lock.token`; None: it holds nothing."""
-        hold = self._hold
-        return None if hold is None else hold.held.fence
-
-    @property
-    def lost(self) -> bool:
-        """Whether this thread or task held permits and holds them no more: their lease has run out."""
-        hold = self._hold
-        return hold is not None and (hold.lost or time.monotonic() > hold.until)
-
-    def check(self) -> None:
-        """Nothing where this thread or task holds permits, as far as this process knows without asking.
-
-        :raises LockNotOwned: it does not, or they were lost.
-        """
-        if self._hold is None or self.lost:
-            raise self._not_owned()
-
-    def _me(self) -> Hashable:
-        """Who calls."""
-        raise NotImplementedError
 
     @property
     def _hold(self) -> Hold | None:
@@ -77,11 +48,8 @@ class Permits:
         process = os.getpid()
         return [row for row in tuple(self._holds) if row[1].process == process]
 
-    def _not_owned(self) -> LockNotOwned:
-        return LockNotOwned(f"semaphore {self.name!r}: not held, or its lease ran out: acquire it first")
-
     def _not_acquired(self) -> LockNotAcquired:
-        return LockNotAcquired(f"semaphore {self.name!r}: others held its permits for all of timeout")
+        return LockNotAcquired(f"semaphore {self._name!r}: others held its permits for all of timeout")
 
     def _acquiring(self, blocking: bool, timeout: float | None) -> Asking[Held | None]:
         if not blocking and timeout is not None:
