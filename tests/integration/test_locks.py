@@ -350,7 +350,7 @@ def test_where_nobody_answers_and_errors_are_ignored_nothing_is_acquired(blockin
     assert asyncio.run(awaited()) is False
 
 
-def test_a_release_that_did_not_arrive_can_be_called_again() -> None:
+def test_a_release_whose_answer_was_lost_can_be_called_again() -> None:
     with Server() as server, Client(server.url) as cache:
         lock = cache.lock("k")
         lock.acquire()
@@ -359,7 +359,8 @@ def test_a_release_that_did_not_arrive_can_be_called_again() -> None:
             lock.release()
         assert lock.token is not None
         server.restart()
-        with pytest.raises(LockNotOwned):  # an empty server: it is nobody's
+        lock.release()  # an empty server: the first one may have been carried out
+        with pytest.raises(LockNotOwned):
             lock.release()
 
 
