@@ -1,8 +1,8 @@
 """Leases that are renewed while a body runs: what an answer to a renewal means, and when it ends.
 
 Fails where a lease is renewed less than three times in its length, counts from the answer and not from the
-question, is given up for one error, or is renewed on after it was lost or given up; or where each lease
-that is gone before it is due wakes the thread that renews.
+question, is given up for one error, or is renewed on after it was lost or given up; where each lease that
+is gone before it is due wakes the thread that renews; or where a lease of a million years ends that thread.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 
+from tests.scripts import until
 from vkcache.core.locks import Held
 from vkcache.core.plan import Done, Plan
 from vkcache.errors import ReplyError, Unreachable
@@ -183,3 +184,16 @@ def test_leases_that_come_and_go_wake_the_thread_once() -> None:
     assert looking.woken == 1
     made.add(Renewal(LEASE / 6, lambda: True))
     assert looking.woken == 2
+
+
+def test_a_lease_longer_than_a_system_can_wait_keeps_nobody_from_renewing() -> None:
+    made, renewed = Renewals(), threading.Event()
+
+    def renew() -> bool:
+        renewed.set()
+        return False
+
+    made.add(Renewal(1e15, lambda: False))
+    until(lambda: 1e14 < made._next < float("inf"), "the thread waits for it")
+    made.add(Renewal(0.001, renew))
+    assert renewed.wait(10)

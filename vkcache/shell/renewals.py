@@ -14,10 +14,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from attrs import define, field
 
 log = logging.getLogger("vkcache")
+
+LONGEST: Final = 86_400.0
+"""For how many seconds the thread waits at most; a system can not wait for any number of them."""
 
 
 @define(eq=False)
@@ -79,7 +83,7 @@ class Renewals:
                     return due
                 if self._next <= now:  # else it was for one that is gone; not to be woken anew is cheaper
                     self._next = min((renewal.due for renewal in self._all), default=float("inf"))
-                self._changed.wait(None if self._next == float("inf") else self._next - now)
+                self._changed.wait(min(self._next - now, LONGEST))
 
 
 _of_process = Renewals()
