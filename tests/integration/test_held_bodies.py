@@ -4,14 +4,16 @@ Fails where a task that is cancelled anywhere, while it comes, waits, is inside 
 permit, a place in a line or a renewal behind, also where each request and each reply takes its own time on
 the way; where two hold what one may; where a key outlives its use; or where a holder that has its answer
 late takes itself for one when its lease has ended; or where a body that has lost what it held takes what
-another body of the same object holds for its own, or frees it.
+another body of the same object holds for its own, or frees it; or where the body of a generator that another
+thread or task ends holds on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from random import Random
@@ -42,7 +44,7 @@ class Kind:
 
     most: int
     of_tasks: Callable[[AsyncClient, str], AsyncHeld]
-    of_threads: Callable[[Client, str, float], Lock | Semaphore]
+    of_threads: Callable[[Client, str, float | None], Lock | Semaphore]
 
 
 LOCK = Kind(
@@ -51,7 +53,7 @@ LOCK = Kind(
 PERMIT = Kind(
     2,
     lambda client, name: client.semaphore(name, 2),
-    lambda client, name, lease: client.semaphore(name, 2, lease=lease),
+    lambda client, name, lease: client.semaphore(name, 2, lease=30 if lease is None else lease),
 )
 KINDS = pytest.mark.parametrize("kind", [LOCK, PERMIT], ids=["lock", "semaphore"])
 
@@ -273,5 +275,69 @@ def test_a_task_that_a_body_has_begun_may_ask_for_its_lock(url: str) -> None:
 
             async with lock:
                 assert await asyncio.create_task(asked()) == lock.token
+
+    asyncio.run(main())
+
+
+@KINDS
+@pytest.mark.parametrize("end", [list, Generator.close], ids=["at its end", "closed"])
+def test_what_one_thread_begins_another_ends(
+    kind: Kind, url: str, raw: Any, end: Callable[[Generator[None, None, None]], object]
+) -> None:
+    def begin(shared: Lock | Semaphore) -> Generator[None, None, None]:
+        with shared:
+            yield
+
+    with Client(url, prefix="app") as cache, ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        shared = kind.of_threads(cache, "k", None)
+        begun = begin(shared)
+        first.submit(next, begun).result()
+        assert second.submit(lambda: shared.token).result() is None
+        assert first.submit(lambda: shared.token).result() is not None
+        second.submit(end, begun).result()
+        assert held(raw) == []
+        with pytest.raises(LockNotOwned):
+            first.submit(shared.check).result()
+
+
+@KINDS
+def test_who_has_freed_its_own_frees_at_its_bodys_end_nothing_of_others(
+    kind: Kind, url: str, raw: Any
+) -> None:
+    with Client(url, prefix="app") as cache, ThreadPoolExecutor(1) as other:
+        shared = kind.of_threads(cache, "k", None)
+        shared.__enter__()
+        shared.release()
+        other.submit(shared.__enter__).result()
+        with pytest.raises(LockNotOwned):
+            shared.__exit__(None, None, None)
+        assert held(raw) != []
+        other.submit(shared.__exit__, None, None, None).result()
+        assert held(raw) == []
+        with shared:
+            shared.release()
+            assert shared.acquire()
+        assert held(raw) == []
+
+
+@KINDS
+def test_what_the_event_loop_ends_is_free(kind: Kind, url: str, raw: Any) -> None:
+    """It ends generators that nobody iterates any more in tasks of their own."""
+
+    async def begin(client: AsyncClient) -> AsyncGenerator[None, None]:
+        async with kind.of_tasks(client, "k"):
+            yield
+
+    async def main() -> None:
+        async with AsyncClient(url, prefix="app") as client:
+            async for _ in begin(client):
+                break
+            await asyncio.wait_for(freed(), PATIENCE)
+            assert [task for task in asyncio.all_tasks() if "renews" in task.get_name()] == []
+
+    async def freed() -> None:
+        while held(raw):
+            gc.collect()
+            await asyncio.sleep(0.01)
 
     asyncio.run(main())

@@ -38,6 +38,7 @@ class Hold:
     """A lock, or permits, that this process holds, as far as it knows *until* then on the monotonic clock.
 
     :ivar perhaps_free: the answer to a release was lost.
+    :ivar entered: a body of a semaphore's ``with`` gives it back.
     """
 
     held: locks.Held
@@ -46,6 +47,7 @@ class Hold:
     process: int = field(factory=os.getpid)
     renewal: Renewal | asyncio.Task[None] | None = None
     perhaps_free: bool = False
+    entered: bool = False
 
     def not_released(self, error: CacheError) -> None:
         """A release has failed, perhaps after the server had carried it out; it may be asked for again."""
@@ -172,11 +174,27 @@ class Holder(Leased):
         return hold
 
     def _left(self) -> Hold:
-        """What the body that ends here held, and gives up."""
+        """What the body that ends here held, and gives up.
+
+        Another thread or task may have begun it: a generator's body ends where that is closed, which for
+        those that nobody iterates any more is a task of the event loop's.
+        """
+        if self._me() not in self._bodies and (hold := self._begun_elsewhere()) is not None:
+            return hold
         try:
             return self._given_up()
         finally:
             self._bodies.pop(self._me(), None)
+
+    def _begun_elsewhere(self) -> Hold | None:
+        for body, hold in reversed(tuple(self._bodies.items())):
+            if hold is not None and hold.process == os.getpid():
+                del self._bodies[body]
+                if self._last is hold:
+                    self._own.hold = None
+                hold.lost = True  # to whoever began
+                return hold
+        return None
 
     def _given_up(self) -> Hold:
         hold = self._mine()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Generator, Hashable
+from collections.abc import Callable, Generator, Hashable
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -33,6 +33,7 @@ class Permits(Leased):
         self._lease = terms.semaphore.lease / 1000
         # No lock goes with it, which a child after fork might find held for ever.
         self._holds: list[tuple[Hashable, Hold]] = []
+        self._emptied: list[Hashable] = []  # whose bodies have nothing any more to give back at their ends
 
     @property
     def _hold(self) -> Hold | None:
@@ -61,18 +62,42 @@ class Permits(Leased):
     def _took(self, held: Held | None, asked: float) -> Hold | None:
         if held is None:
             return None
-        hold = Hold(held, asked + self._lease)
+        hold = Hold(held, asked + self._lease, entered=self._filled())
         self._holds.append((self._me(), hold))
         return hold
 
-    def _given_up(self, *, own: bool = False) -> tuple[Hashable, Hold]:
-        """What this thread or task took last, else, but for *own*, what another did; and who did."""
+    def _given_up(self) -> tuple[Hashable, Hold]:
+        """What this thread or task took last, else what another did; and who did."""
+        row = self._taken_back(self._rows)
+        if row[1].entered:
+            self._emptied.append(row[0])
+        return row
+
+    def _left(self) -> tuple[Hashable, Hold]:
+        """What a body gives back that ends: its own, though another thread or task ends it.
+
+        A generator's body may be begun by one and ended by another, as the event loop does with those that
+        nobody iterates any more.
+        """
+        if not self._own() and self._filled():
+            raise self._not_owned()
+        return self._taken_back(lambda: self._own() or [row for row in self._rows() if row[1].entered])
+
+    def _filled(self) -> bool:
+        """Whether a body of this thread or task had given back what it had, which is forgotten."""
+        try:
+            self._emptied.remove(self._me())
+        except ValueError:
+            return False
+        return True
+
+    def _own(self) -> list[tuple[Hashable, Hold]]:
         me = self._me()
-        while rows := self._rows():
-            mine = [row for row in rows if row[0] == me]
-            if own and not mine:
-                break
-            row = (mine or rows)[-1]
+        return [row for row in self._rows() if row[0] == me]
+
+    def _taken_back(self, found: Callable[[], list[tuple[Hashable, Hold]]]) -> tuple[Hashable, Hold]:
+        while rows := found():
+            row = (self._own() or rows)[-1]
             with suppress(ValueError):  # another thread has just given that up
                 self._holds.remove(row)
                 given_up(row[1])
@@ -80,6 +105,9 @@ class Permits(Leased):
         raise self._not_owned()
 
     def _put_back(self, row: tuple[Hashable, Hold]) -> None:
+        if row[1].entered:
+            with suppress(ValueError):  # a body's end leaves none there
+                self._emptied.remove(row[0])
         self._holds.append(row)
 
 
@@ -132,6 +160,7 @@ class Semaphore(Permits):
         if hold is None:
             raise self._not_acquired()
         plan = partial(semaphores.renew, self._semaphore, hold.held.owner)
+        hold.entered = True
         hold.renewal = kept(self._execute, plan, hold, self._lease)
         return self
 
@@ -142,7 +171,7 @@ class Semaphore(Permits):
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
         with suppress(*(() if error is None else (LockNotOwned,))):
-            self._free(self._given_up(own=True))
+            self._free(self._left())
 
     def _me(self) -> Hashable:
         return threading.get_ident()
@@ -191,6 +220,7 @@ class AsyncSemaphore(Permits):
             raise self._not_acquired()
         plan = partial(semaphores.renew, self._semaphore, hold.held.owner)
         renewing = keep(self._execute, plan, hold, self._lease)
+        hold.entered = True
         hold.renewal = asyncio.create_task(renewing, name=f"renews semaphore {self.name}")
         return self
 
@@ -201,7 +231,7 @@ class AsyncSemaphore(Permits):
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
         with suppress(*(() if error is None else (LockNotOwned,))):
-            await self._free(self._given_up(own=True))
+            await self._free(self._left())
 
     def _me(self) -> Hashable:
         return this_task()
