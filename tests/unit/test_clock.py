@@ -10,6 +10,7 @@ from __future__ import annotations
 import pytest
 from attrs import define
 
+from vkcache.core import server
 from vkcache.shell import clock
 from vkcache.shell.clock import AGAIN, EVERY, Clock
 
@@ -135,3 +136,13 @@ def test_what_one_was_told_stays_where_another_was_not(host: Times) -> None:
     one.told(host.passed, SERVER + host.passed)
     assert one.told(host.passed, None) == SERVER + 5
     assert one.now() == SERVER + 5
+
+
+@pytest.mark.parametrize(
+    "reply", [[b"-1", b"0"], [b"9" * 20, b"0"], [b"9" * 400, b"0"], [b"1", b"-1"], [b"1", b"9" * 400]]
+)
+def test_what_is_no_time_is_not_taken_for_one(reply: list[bytes]) -> None:
+    """Nobody can count on it; and a value's age has 8 bytes."""
+    with pytest.raises(ValueError, match="no Unix time"):
+        server.CLOCK.decode(reply)
+    assert server.CLOCK.decode([b"100", b"500000"]) == 100.5

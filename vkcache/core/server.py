@@ -5,6 +5,8 @@ What may enter: one function a command of valkey's server group.
 
 from __future__ import annotations
 
+from typing import Final
+
 from vkcache.core.plan import NO_KEYS, Command, Reply, Spread, Verb
 from vkcache.core.replies import info as read_info
 from vkcache.core.replies import ok
@@ -13,6 +15,9 @@ from vkcache.core.space import Space
 FLUSHDB = Verb(b"FLUSHDB", NO_KEYS, idempotent=True, spread=Spread.ALL_OK)
 INFO = Verb(b"INFO", NO_KEYS, readonly=True)
 TIME = Verb(b"TIME", NO_KEYS, readonly=True, primary=True)
+
+_END: Final = 2**40
+"""The Unix time by which no server of today tells the time."""
 
 
 def flush_db(_space: Space) -> Command[bool]:
@@ -29,7 +34,12 @@ def info(_space: Space, section: str | None = None) -> Command[dict[str, int | f
 
 
 def _seconds(reply: Reply) -> float | None:
-    return None if reply is None else int(reply[0]) + int(reply[1]) / 1e6
+    if reply is None:
+        return None
+    seconds, micros = int(reply[0]), int(reply[1])
+    if not (0 <= seconds < _END and 0 <= micros < 1_000_000):
+        raise ValueError("no Unix time")
+    return seconds + micros / 1e6
 
 
 CLOCK = Command(TIME, (), _seconds)

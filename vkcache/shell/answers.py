@@ -17,7 +17,7 @@ from vkcache.errors import CacheError, Incomplete, ReplyError, Unreachable
 
 T = TypeVar("T")
 
-_MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError)
+_MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError, OverflowError)
 """What a decoder raises where a server, or what stands in its place, answers something else."""
 
 log = logging.getLogger("vkcache")
