@@ -43,6 +43,7 @@ from vkcache.core import flights as single
 from vkcache.shell import AsyncClient, Client
 
 KEEP = 600
+FLIGHT = b"\xffvkcache:flight:{app:1:k}"
 
 
 class Broken(Exception):
@@ -276,3 +277,30 @@ def test_of_200_that_can_not_compute_each_has_its_own_error(
     assert [(type(one), *one.args) for one in answers] == [(Broken, at) for at in range(200)]
     assert flights(place) == []
     assert sum(calls_of(place, name) for name in ("evalsha", "eval", "blmove")) < 200 * 200
+
+
+FLIGHTS: list[dict[str, str]] = [
+    {"epoch": "e", "until": "9" * 18},
+    {"holder": "h", "until": "9" * 18},
+    {"epoch": "e", "holder": "h"},
+    {"epoch": "e", "holder": "h", "until": "soon"},
+    {"epoch": "e", "holder": "h", "until": "nan"},
+]
+
+
+@pytest.mark.parametrize("fields", FLIGHTS)
+def test_what_is_no_whole_flight_is_none(place: Place, cache: Client, fields: dict[str, str]) -> None:
+    """Whoever has put it there, it keeps nobody from computing."""
+    place.raw.clients[0].hset(FLIGHT, mapping=fields)
+    assert cache.get_or_set("k", lambda: 1) == 1
+    assert flights(place) == []
+
+
+@pytest.mark.parametrize("until", ["9" * 18, "inf"])
+def test_who_never_ends_is_waited_for_for_as_long_as_a_lease(place: Place, cache: Client, until: str) -> None:
+    raw = place.raw.clients[0]
+    raw.hset(FLIGHT, mapping={"epoch": "e", "holder": "h", "until": until})
+    raw.rpush(FLIGHT.replace(b"flight", b"news-e"), "-")
+    assert cache.get_or_set("k", lambda: 1, lock_timeout=0.3) == 1
+    assert calls_of(place, "evalsha") < 10
+    assert flights(place) == []

@@ -123,6 +123,14 @@ def test_a_wait_that_is_not_carried_out_is_slept(answer: object) -> None:
     assert (said(fed)[6], fed.result) == (asks(), 1)
 
 
+@pytest.mark.parametrize("news", [b"-", b"", b"+" + BROKEN])
+def test_who_is_still_there_after_its_news_is_asked_for_none_again(news: bytes) -> None:
+    """Whoever has put them there: else those who wait would ask as fast as they can."""
+    fed = feed(asked(), None, TOKEN, wait(), 100.0, news, wait(250), 100.0, None, lease(), 8, 1)
+    assert said(fed)[4:8] == [f"{TURN} 1.000", asks(BROKEN if news[1:] else None), "Now", "Sleep"]
+    assert (fed.steps[7], fed.result) == (Sleep(0.25), 8)
+
+
 def test_news_that_can_not_be_read_are_no_answer() -> None:
     fed = feed(asked(), None, TOKEN, wait(), 100.0, b"+" + BROKEN, lease(), 8, 1)
     assert (said(fed)[5], fed.result) == (asks(BROKEN), 8)

@@ -179,6 +179,7 @@ class _Seeker:
         self._token = self._epoch = b""
         self._waits_for, self._since = b"", 0.0  # the holder of the lease, and from when on
         self._overdue = b""  # the holder that it has waited for in vain
+        self._heard = b""  # the holder of whom it had news that were no value
 
     def value(self, seen: Sight) -> Steps[Any]:
         """What is to take the place of *seen*, whoever computes it. A seeker that any exception ends holds
@@ -274,17 +275,24 @@ class _Seeker:
             self._overdue = holder
             return []
         self._epoch = epoch
-        return (yield from self._told(max(0.001, min(left / 1000, patience, POLL))))
+        return (yield from self._told(holder, max(0.001, min(left / 1000, patience, POLL))))
 
-    def _told(self, seconds: float) -> Steps[list[bytes]]:
-        words = (self._news, self._news, b"LEFT", b"LEFT", on_wire_seconds(seconds))
-        try:
-            reply = yield from Command(TURN, words, as_sent)
-        except AccessDenied:  # who may not block looks for itself
-            reply = _NOT_ASKED
+    def _told(self, holder: bytes, seconds: float) -> Steps[list[bytes]]:
+        reply = _NOT_ASKED  # of who is still there after its news, no more are to be asked for without end
+        if holder != self._heard:
+            reply = yield from self._turned(seconds)
         if reply == _NOT_ASKED:
             yield from Sleep(seconds)
+        elif reply is not None:
+            self._heard = holder
         return [reply[1:]] if reply and reply[:1] == b"+" else []
+
+    def _turned(self, seconds: float) -> Steps[Reply]:
+        words = (self._news, self._news, b"LEFT", b"LEFT", on_wire_seconds(seconds))
+        try:
+            return (yield from Command(TURN, words, as_sent))
+        except AccessDenied:  # who may not block looks for itself
+            return _NOT_ASKED
 
 
 _again = partial(answered, repeatable=True)

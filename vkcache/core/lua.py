@@ -129,9 +129,10 @@ if stored and sum ~= ARGV[1] then return {'value', stored} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local flight = redis.call('HMGET', KEYS[2], 'epoch', 'holder', 'until')
-if flight[1] and tonumber(flight[3]) > now and flight[2] ~= ARGV[5] and flight[2] ~= ARGV[2] then
+local left = (tonumber(flight[3]) or 0) - now
+if flight[1] and flight[2] and left > 0 and flight[2] ~= ARGV[5] and flight[2] ~= ARGV[2] then
   if ARGV[6] == '1' then redis.call('HSET', KEYS[2], 'waited', '1') end
-  return {'wait', flight[1], flight[2], flight[3] - now}
+  return {'wait', flight[1], flight[2], math.min(left, 2^53)}
 end
 local epoch = flight[1] or ARGV[2] .. string.format('-%.0f', time[1] * 1000000 + time[2])
 local ends = string.format('%.0f', now + ARGV[3])
