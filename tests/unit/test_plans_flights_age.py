@@ -224,6 +224,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "lock_timeout nan": ({"lock_timeout": float("nan")}, "lock_timeout"),
     "stale 0": ({"stale_cache_timeout": 0}, "stale_cache_timeout=0 must be longer"),
     "stale text": ({"stale_cache_timeout": "5"}, "stale_cache_timeout of type str"),
+    "stale for ever": ({"timeout": 4e15, "stale_cache_timeout": 4e15}, "together are longer than a server"),
     "early 0": ({"early": 0}, "early=0: give a number above 0"),
     "early below": ({"early": -1}, "early=-1"),
     "early text": ({"early": "1"}, "early='1'"),

@@ -21,6 +21,7 @@ from vkcache.core.locks import Held, Wait
 from vkcache.core.plan import Now, Plan, Sleep, Token
 from vkcache.core.slots import slot
 from vkcache.errors import InvalidArgument, InvalidKey, ReplyError, Unreachable
+from vkcache.shell.locks import Lock
 
 LOCK = locks.lock(SPACE, "k")
 OWNER = b"0123456789abcdef0123456789abcdef"
@@ -168,6 +169,17 @@ def test_what_is_not_held_is_not_extended(reply: int | None, result: bool | None
 def test_an_extension_is_longer_than_nothing(by: Any) -> None:
     with pytest.raises(InvalidArgument):
         feed(locks.extend(LOCK, OWNER, by))
+
+
+@pytest.mark.parametrize("by", [0, None, "5", [], float("inf"), 10**400])
+def test_an_extension_that_is_none_is_told_of_whoever_holds(by: Any) -> None:
+    def acquired(plan: Plan[Any], /) -> Any:
+        return feed(plan, OWNER, 7).result
+
+    held = Lock(acquired, locks.terms(SPACE, "k"))
+    assert held.acquire()
+    with pytest.raises(InvalidArgument):
+        held.extend(by)
 
 
 @pytest.mark.parametrize(

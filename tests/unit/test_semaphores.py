@@ -158,7 +158,9 @@ def test_nothing_is_taken_where_nobody_gives_or_answers(permits: Semaphore, serv
     assert server.sent[-1] == "GIVE t4"  # nor is anything left of it
 
 
-@pytest.mark.parametrize("given", [{"timeout": -3}, {"timeout": "x"}, {"blocking": False, "timeout": 1}])
+@pytest.mark.parametrize(
+    "given", [{"timeout": -3}, {"timeout": "x"}, {"timeout": 10**400}, {"blocking": False, "timeout": 1}]
+)
 def test_a_wait_that_can_not_be_is_refused(permits: Semaphore, server: Server, given: Any) -> None:
     with pytest.raises(InvalidArgument, match="timeout"):
         permits.acquire(**given)

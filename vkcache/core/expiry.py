@@ -26,7 +26,7 @@ Timeout: TypeAlias = float | timedelta | Literal[Default.DEFAULT] | None
 When: TypeAlias = datetime | float
 """A moment: a datetime (aware, or naive local time), or a Unix number."""
 
-_LONGEST = 2**62  # milliseconds; the server adds its own clock to it and must stay within 63 bits
+LONGEST = 2**62  # milliseconds; the server adds its own clock to it and must stay within 63 bits
 
 
 def milliseconds(timeout: float | timedelta | None, name: str = "timeout") -> int | None:
@@ -70,7 +70,7 @@ def _counted(amount: float, scale: int, name: str) -> int:
         raise InvalidArgument(
             f"{name} of type {type(amount).__name__}: give a number, a date-time type or None"
         )
-    if not abs(amount * scale) <= _LONGEST:  # so that nan is refused too
+    if not abs(amount * scale) <= LONGEST:  # so that nan is refused too
         raise InvalidArgument(f"{name} is longer than a server can count; None means for ever")
     if amount <= 0:
         return math.floor(amount * scale)

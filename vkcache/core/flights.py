@@ -24,7 +24,7 @@ from attrs import frozen
 
 from vkcache.core import lua
 from vkcache.core.endings import undone
-from vkcache.core.expiry import DEFAULT, Timeout
+from vkcache.core.expiry import DEFAULT, LONGEST, Timeout
 from vkcache.core.freshness import Age, positive, stale_at
 from vkcache.core.keys import UNLINK
 from vkcache.core.keyspace import beside
@@ -155,6 +155,8 @@ def _special(
         raise InvalidArgument(
             "stale_cache_timeout and early need a value that tells its age: leave out format='bare'"
         )
+    if lifetime is not None and lifetime + keep > LONGEST:
+        raise InvalidArgument("timeout and stale_cache_timeout together are longer than a server can count")
     return Terms(lifetime, lease, keep, early or 0)
 
 

@@ -213,10 +213,18 @@ def extend(lock: Lock, owner: bytes, by: float | timedelta, *, replace: bool = F
 
     :raises InvalidArgument: *by* is not longer than 0; nothing was sent.
     """
-    added = milliseconds(by)
-    if added is None or added <= 0:
+    return (yield from _extended(lock, owner, added(by), b"=" if replace else b"+"))
+
+
+def added(by: float | timedelta) -> int:
+    """By how many ms a lease is extended.
+
+    :raises InvalidArgument: *by* is no time, or not longer than 0.
+    """
+    made = milliseconds(by)
+    if made is None or made <= 0:
         raise InvalidArgument(f"a lease is extended by more than 0 seconds, not by {by!r}")
-    return (yield from _extended(lock, owner, added, b"=" if replace else b"+"))
+    return made
 
 
 def restart(lock: Lock, owner: bytes) -> Steps[bool | None]:

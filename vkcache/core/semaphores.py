@@ -22,7 +22,7 @@ from vkcache.core import lua
 from vkcache.core.endings import insisted, undone
 from vkcache.core.freshness import positive
 from vkcache.core.keyspace import beside
-from vkcache.core.lists import on_wire_seconds
+from vkcache.core.lists import LONGEST_WAIT, on_wire_seconds
 from vkcache.core.locks import WAIT, WAKE_MS, Held
 from vkcache.core.plan import Command, Now, Sleep, Steps, Token
 from vkcache.core.replies import as_sent
@@ -109,7 +109,7 @@ def limit(timeout: float | None) -> float | None:
     """
     if timeout is None or timeout == -1:
         return None
-    if not isinstance(timeout, (int, float)) or not timeout >= 0:
+    if not isinstance(timeout, (int, float)) or not 0 <= timeout <= LONGEST_WAIT:
         raise InvalidArgument(f"timeout={timeout!r}: give seconds, 0 or more; None waits for ever")
     return timeout
 

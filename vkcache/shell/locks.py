@@ -21,10 +21,6 @@ from vkcache.shell.holding import Hold, Holder, this_task
 from vkcache.shell.keeping import given_up, keep, kept
 
 
-def _seconds(by: float | timedelta) -> float:
-    return by.total_seconds() if isinstance(by, timedelta) else by
-
-
 class Lock(Holder):
     """A lock that threads, processes and hosts share, with the interface of `threading.Lock`.
 
@@ -93,10 +89,11 @@ class Lock(Holder):
         False: nobody answered, where errors are ignored.
 
         :raises LockNotOwned: it is not held by this object.
+        :raises InvalidArgument: the time is no number of seconds, or not above 0.
         """
         hold, now = self._mine(), time.monotonic()
         plan = locks.extend(self._lock, hold.held.owner, additional_time, replace=replace_ttl)
-        until = (now if replace_ttl else hold.until) + _seconds(additional_time)
+        until = (now if replace_ttl else hold.until) + locks.added(additional_time) / 1000
         return self._extended(hold, self._execute(plan), until)
 
     def reacquire(self) -> bool:
@@ -192,7 +189,7 @@ class AsyncLock(Holder):
         """See `Lock.extend`."""
         hold, now = self._mine(), time.monotonic()
         plan = locks.extend(self._lock, hold.held.owner, additional_time, replace=replace_ttl)
-        until = (now if replace_ttl else hold.until) + _seconds(additional_time)
+        until = (now if replace_ttl else hold.until) + locks.added(additional_time) / 1000
         return self._extended(hold, await self._execute(plan), until)
 
     async def reacquire(self) -> bool:
