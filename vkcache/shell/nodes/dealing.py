@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any, TypeAlias
 
-import libvalkey
-
 from vkcache.core.plan import ALL, Command, Reply, Spread
 from vkcache.core.replies import Fault, executed
 from vkcache.core.routing import (
@@ -28,7 +26,7 @@ from vkcache.errors import TimedOut, Unreachable
 from vkcache.shell.nodes.gathering import Gathering
 from vkcache.shell.nodes.layout import Group, Layout, Node, Request
 from vkcache.shell.nodes.loads import Astray, Dealt, Load, turn
-from vkcache.shell.nodes.requests import EXEC, MULTI, packed
+from vkcache.shell.nodes.requests import EXEC, MULTI, UNSENDABLE, as_sent, packed
 
 _Part: TypeAlias = tuple[int, Piece]
 """A piece, with the number of its command."""
@@ -112,7 +110,7 @@ class Deal:
         load.units.append(unit)
 
     def _pack(self, load: Load) -> None:
-        commands, pack, written = self._commands, libvalkey.pack_command, []
+        commands, written = self._commands, []
         for unit in load.units:
             several = len(unit) > 1
             if several:
@@ -124,8 +122,8 @@ class Deal:
                 load.repeatable &= verb.repeatable
                 load.keyed = load.keyed or verb.keys.first > 0
                 try:
-                    written.append(pack((verb.name, *args)))
-                except (TypeError, UnicodeEncodeError):
+                    written.append(as_sent((verb.name, *args)))
+                except UNSENDABLE:
                     packed(commands)  # says what is wrong
                     raise
             if several:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 import libvalkey
 
-from vkcache.core.plan import Command
+from vkcache.core.plan import Arg, Command
 from vkcache.core.replies import unsendable
 from vkcache.errors import InvalidArgument, TimedOut, Unreachable
 from vkcache.shell.wire.connection import Interrupted
+
+UNSENDABLE: Final = (TypeError, ValueError)
+"""What `as_sent` raises."""
 
 MULTI = libvalkey.pack_command((b"MULTI",))
 EXEC = libvalkey.pack_command((b"EXEC",))
@@ -23,10 +26,9 @@ EXEC = libvalkey.pack_command((b"EXEC",))
 def packed_one(command: Command[Any]) -> bytes:
     """`packed` for one command, a little faster."""
     try:
-        payload: bytes = libvalkey.pack_command((command.verb.name, *command.args))
-    except (TypeError, UnicodeEncodeError):
+        return _packed(command)
+    except UNSENDABLE:
         return packed((command,))
-    return payload
 
 
 def packed(commands: Sequence[Command[Any]]) -> bytes:
@@ -35,10 +37,42 @@ def packed(commands: Sequence[Command[Any]]) -> bytes:
     :raises InvalidArgument: an argument of one can not be sent.
     """
     try:
-        return b"".join([libvalkey.pack_command((command.verb.name, *command.args)) for command in commands])
-    except (TypeError, UnicodeEncodeError):
-        wrong = next(filter(None, map(unsendable, commands)), None)
-    raise wrong or InvalidArgument("an argument holds a lone surrogate, which no encoding carries")
+        return b"".join(map(_packed, commands))
+    except ValueError as error:
+        said = "" if isinstance(error, UnicodeEncodeError) else "an int has more digits than are ever sent"
+    except TypeError:
+        said = ""
+    wrong = next(filter(None, map(unsendable, commands)), None)
+    raise wrong or InvalidArgument(said or "an argument holds a lone surrogate, which no encoding carries")
+
+
+def _packed(command: Command[Any]) -> bytes:
+    return as_sent((command.verb.name, *command.args))
+
+
+def as_sent(words: tuple[Arg, ...]) -> bytes:
+    """One request of these *words*.
+
+    :raises TypeError: one can not be sent.
+    :raises ValueError: so it is: a lone surrogate, or an int with too many digits.
+    """
+    # What else there is libvalkey makes text of, and the process ends where that fails: an int has too many
+    # digits, or a signal's handler raises.
+    if not _AS_THEY_ARE.issuperset(map(type, words)):
+        words = tuple([word if type(word) in _AS_THEY_ARE else _digits(word) for word in words])
+    payload: bytes = libvalkey.pack_command(words)
+    return payload
+
+
+def _digits(word: Arg) -> bytes:
+    if isinstance(word, (bytes, str)):
+        return word if isinstance(word, bytes) else word.encode()
+    if isinstance(word, bool) or not isinstance(word, int):
+        raise TypeError
+    return b"%d" % word
+
+
+_AS_THEY_ARE: Final = frozenset((bytes, str))
 
 
 def transaction(commands: Sequence[Command[Any]]) -> bytes:
