@@ -1,13 +1,15 @@
 """Leases that are renewed while a body runs: what an answer to a renewal means, and when it ends.
 
 Fails where a lease is renewed less than three times in its length, counts from the answer and not from the
-question, is given up for one error, or is renewed on after it was lost or given up; where each lease that
-is gone before it is due wakes the thread that renews; or where a lease of a million years ends that thread.
+question, is given up for one error, or is renewed on after it was lost or given up, or by nobody held any
+more; where each lease that is gone before it is due wakes the thread that renews; or where a lease of a
+million years ends that thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -197,3 +199,13 @@ def test_a_lease_longer_than_a_system_can_wait_keeps_nobody_from_renewing() -> N
     until(lambda: 1e14 < made._next < float("inf"), "the thread waits for it")
     made.add(Renewal(0.001, renew))
     assert renewed.wait(10)
+
+
+@pytest.mark.usefixtures("all_of_them")
+def test_what_nobody_holds_any_more_is_renewed_no_more() -> None:
+    """As where a signal comes between the acquire and the body."""
+    scene = Scene()
+    renewal = kept(scene.execute, renew, scene.hold, LEASE)
+    scene.hold = Hold(Held(b"other", 2), LEASE)
+    gc.collect()
+    assert (renewal.renew(), scene.asked) == (False, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import Callable
 
 from vkcache.core.plan import Plan
@@ -21,15 +22,21 @@ Renew = Callable[[], Plan[bool | None]]
 
 
 def kept(execute: Execute, renew: Renew, hold: Hold, lease: float) -> Renewal:
-    """The renewal of *hold*, three times in a *lease* of so many seconds, in the thread of all renewals."""
+    """The renewal of *hold*, three times in a *lease* of so many seconds, in the thread of all renewals.
+
+    It ends with whoever holds, whose ``with`` a signal may have ended before it began.
+    """
+    known = weakref.ref(hold)
 
     def renewed() -> bool:
-        until = time.monotonic() + lease
+        held, until = known(), time.monotonic() + lease
+        if held is None:
+            return False
         try:
             answer = execute(renew())
         except CacheError:
             answer = None
-        return hold.renewed(answer, until)
+        return held.renewed(answer, until)
 
     renewal = Renewal(lease / 3, renewed)
     renewals().add(renewal)
