@@ -52,6 +52,8 @@ redis.call('PERSIST', KEYS[1])
 return redis.call('EXISTS', KEYS[1])"""
 
 
+# A wake-up that can not be left, as where memory is short, is none: who waits looks again before long.
+
 # A lock is a string: '1' where somebody waits for it, else '0', then its owner's token. So what waiters
 # leave behind goes with the lease. The list beside it holds a wake-up for one of them.
 
@@ -74,7 +76,7 @@ local held = redis.call('GET', KEYS[1])
 if not held or string.sub(held, 2) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if string.sub(held, 1, 1) == '1' then
-  redis.call('RPUSH', KEYS[2], '')
+  redis.pcall('RPUSH', KEYS[2], '')
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
 end
 return 1"""
@@ -93,7 +95,7 @@ if held then
   wake = wake or string.sub(held, 1, 1) == '1'
 end
 if wake and redis.call('EXISTS', KEYS[2]) == 0 then
-  redis.call('RPUSH', KEYS[2], '')
+  redis.pcall('RPUSH', KEYS[2], '')
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
 end
 return 1"""
@@ -159,7 +161,7 @@ if known and same then
   news = '+' .. ARGV[3]
 end
 if (flight[2] or not known) and redis.call('EXISTS', KEYS[3]) == 0 then
-  redis.call('RPUSH', KEYS[3], news)
+  redis.pcall('RPUSH', KEYS[3], news)
   redis.call('PEXPIRE', KEYS[3], ARGV[5])
 end
 if news ~= '-' then return 1 end
@@ -172,7 +174,7 @@ local flight = redis.call('HMGET', KEYS[1], 'holder', 'waited')
 if flight[1] ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if flight[2] then
-  redis.call('RPUSH', KEYS[2], '-')
+  redis.pcall('RPUSH', KEYS[2], '-')
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
 end
 return 1"""
@@ -276,5 +278,5 @@ return 1"""
 
 # KEYS[1]: a list on which one waits, ARGV[1]: for how many ms the wake-up is there.
 WAKE: Final = b"""\
-redis.call('RPUSH', KEYS[1], '')
+redis.pcall('RPUSH', KEYS[1], '')
 return redis.call('PEXPIRE', KEYS[1], ARGV[1])"""

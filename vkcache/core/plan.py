@@ -125,7 +125,7 @@ class Verb:
     """Needs a connection of its own and no read time-out."""
     forgoes: bool = False
     """It blocks for as many seconds as its last argument says, and a caller who gives up loses nothing: so it
-    ends with a time-out where a server is silent for longer."""
+    ends with a time-out where a server is silent for longer, and is asked again where a connection breaks."""
     spread: Spread | None = None
     """How a call over several nodes is joined; None: its keys must live on one node."""
     follows: bool = False
@@ -150,7 +150,7 @@ class Verb:
 
     @repeatable.default
     def _default_repeatable(self) -> bool:
-        return self.readonly or self.idempotent
+        return self.readonly or self.idempotent or self.forgoes
 
     @everywhere.default
     def _default_everywhere(self) -> bool:

@@ -49,7 +49,7 @@ class AsyncSingle:
     def ask(self, command: Command[Any]) -> Awaitable[Reply]:
         payload, verb = packed_one(command), command.verb
         if verb.blocking:
-            return self._waited(payload, longest=command.longest)
+            return self._waited(payload, 0, command)
         return self.exchange(payload, 0, repeatable=verb.repeatable)
 
     async def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
@@ -68,7 +68,7 @@ class AsyncSingle:
         payload = ASKING + (transaction(commands) if together else packed(commands))
         count, again = len(commands) + (3 if together else 1), repeatable(commands)
         if commands[0].verb.blocking and not together:
-            waited: list[Reply] = (await self._waited(payload, count, commands[0].longest))[1:]
+            waited: list[Reply] = (await self._waited(payload, count, commands[0]))[1:]
             return waited
         replies = (await self.exchange(payload, count, repeatable=again))[1:]
         return executed(replies) if together else replies
@@ -115,22 +115,23 @@ class AsyncSingle:
             error.maybe_executed |= sent
             raise
 
-    async def _waited(self, payload: bytes, count: int = 0, longest: float | None = None) -> Reply:
+    async def _waited(self, payload: bytes, count: int, command: Command[Any]) -> Reply:
+        longest = command.longest
         limit = None if longest is None or self._patience is None else longest + self._patience
         try:
             async with asyncio.timeout(limit):
-                return await self._waited_for_ever(payload, count)
+                return await self._waited_for_ever(payload, count, repeatable=command.verb.repeatable)
         except Unreachable:
             raise
         except TimeoutError as error:
             raise unreachable(self._place, error, maybe_executed=True) from error
 
-    async def _waited_for_ever(self, payload: bytes, count: int) -> Reply:
+    async def _waited_for_ever(self, payload: bytes, count: int, *, repeatable: bool) -> Reply:
         home = self._home()
         try:
             return await home.wait(payload, count)
         except Lost as lost:
-            self._check(lost, repeatable=False)
+            self._check(lost, repeatable=repeatable)
         try:
             return await home.wait(payload, count)
         except Lost as lost:

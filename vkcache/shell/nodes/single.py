@@ -51,7 +51,7 @@ class Single:
         verb = command.verb
         payload = packed_one(command)
         pool = self._waiting_for(command) if verb.blocking else self._pool
-        return self._exchange(pool, payload, 1, repeatable=verb.readonly or verb.idempotent, whole=True)[0]
+        return self._exchange(pool, payload, 1, repeatable=verb.repeatable, whole=True)[0]
 
     def ask_all(self, commands: Sequence[Command[Any]]) -> list[Reply]:
         again, count = repeatable(commands), len(commands)
