@@ -116,7 +116,7 @@ def set(
         return Command(SET, (wire, stored), ok)
     if lifetime <= 0:
         return Command(UNLINK, (wire,), yes)
-    return Command(SET, (wire, stored, b"PX", lifetime), ok)
+    return Command(SET, (wire, stored, b"PX", b"%d" % lifetime), ok)
 
 
 def _set_if(
@@ -254,7 +254,7 @@ def _stores(
     if msetex is not None and not part:
         return (Command(msetex, (len(rows), *chain.from_iterable(rows), b"PX", lifetime), truth),)
     return tuple(
-        [Command(SET, (key, stored, b"PX", spread(lifetime, key, part)), ok) for key, stored in rows]
+        [Command(SET, (key, stored, b"PX", b"%d" % spread(lifetime, key, part)), ok) for key, stored in rows]
     )
 
 

@@ -59,12 +59,14 @@ def as_sent(words: tuple[Arg, ...]) -> bytes:
     # What else there is libvalkey makes text of, and the process ends where that fails: an int has too many
     # digits, or a signal's handler raises.
     if not _AS_THEY_ARE.issuperset(map(type, words)):
-        words = tuple([word if type(word) in _AS_THEY_ARE else _digits(word) for word in words])
+        words = tuple([word if type(word) is bytes else _made_bytes(word) for word in words])
     payload: bytes = libvalkey.pack_command(words)
     return payload
 
 
-def _digits(word: Arg) -> bytes:
+def _made_bytes(word: Arg) -> bytes:
+    if type(word) is int:  # nearly all
+        return b"%d" % word
     if isinstance(word, (bytes, str)):
         return word if isinstance(word, bytes) else word.encode()
     if isinstance(word, bool) or not isinstance(word, int):
