@@ -34,7 +34,7 @@ from vkcache.core.codec import codec
 from vkcache.core.keyspace import Keyspace
 from vkcache.core.plan import Batch, Now, Plan, Step, Steps, Token
 from vkcache.core.space import Space
-from vkcache.errors import AccessDenied, InvalidArgument, InvalidKey, Unencodable, Unreachable
+from vkcache.errors import AccessDenied, InvalidArgument, InvalidKey, OutOfMemory, Unencodable, Unreachable
 
 NOW = 1_700_000_000.0
 NOW_MS = 1_700_000_000_000
@@ -314,6 +314,15 @@ def test_who_may_not_touch_flights_deletes_all_the_same(deletion: Callable[[], P
 def test_a_deletion_that_fails_is_told(deletion: Callable[[], Plan[Any]]) -> None:
     with pytest.raises(Unreachable):
         feed(deletion(), [1, Unreachable("down")])
+
+
+@pytest.mark.parametrize("deletion", DELETIONS)
+@pytest.mark.parametrize("gone", [1, OutOfMemory("of the keys")], ids=["keys deleted", "keys not deleted"])
+def test_a_flight_that_may_go_on_is_told_after_what_became_of_the_keys(
+    deletion: Callable[[], Plan[Any]], gone: object
+) -> None:
+    with pytest.raises(Unreachable if gone == 1 else OutOfMemory):
+        feed(deletion(), [Unreachable("of the flights"), gone])
 
 
 def test_a_deletion_alone_is_one_command_of_both_keys() -> None:
