@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from vkcache.core.codec import Codec, Fields
+from vkcache.core.codec.envelope import PLAIN
 from vkcache.core.expiry import DEFAULT, Timeout, milliseconds
 from vkcache.core.freshness import share, spread
 from vkcache.core.keyspace import Keyspace, as_text, on_wire
@@ -139,7 +140,7 @@ class Space:
 
     def look(self, key: bytes, reply: Reply) -> Any:
         """The value that *reply* holds; its `Sight` where it has an age, is unreadable, or there is none."""
-        if reply is not None and not self.codec.aged(reply):
+        if reply is not None and (reply[:2] == PLAIN or not self.codec.aged(reply)):
             try:
                 return self.codec.decode(reply, key)
             except Undecodable as error:
