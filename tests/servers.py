@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -54,15 +55,21 @@ def supports_tls(binary: Path) -> bool:
     return "Failed to load certificate" in ended.stdout + ended.stderr
 
 
+_given: deque[int] = deque(maxlen=1000)
+
+
 def free_port() -> int:
-    """A port of the loopback interface that nobody listened on a moment ago."""
+    """A port of the loopback interface that nobody listened on a moment ago, nor is it one of the last given."""
     while True:
         # Not the system's own choice: it takes from the same range for any connection that is made
         # while the server is about to start, or is down for a restart. And not `random`, which starts
         # from the same seed in every worker of a run.
         port = PORTS[secrets.randbelow(len(PORTS))]
+        if port in _given:
+            continue
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind((HOST, port))
+            _given.append(port)
             return port
 
 
