@@ -59,7 +59,7 @@ _given: deque[int] = deque(maxlen=1000)
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listened on a moment ago, nor is it one of the last given."""
+    """A port of the loopback interface that nobody listens on, and none of the last that were given."""
     while True:
         # Not the system's own choice: it takes from the same range for any connection that is made
         # while the server is about to start, or is down for a restart. And not `random`, which starts
