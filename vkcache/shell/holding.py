@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Hashable
 from contextlib import suppress
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -106,6 +107,14 @@ class Leased:
     def _hold(self) -> Hold | None:
         """What the caller holds, unless it is the parent's of a child after fork."""
         raise NotImplementedError
+
+    def _released(self, hold: Hold, freed: bool) -> None:
+        """Nothing where the server has freed it, or may have when it was asked before.
+
+        :raises LockNotOwned: it was not held.
+        """
+        if not (freed or hold.perhaps_free):
+            raise self._not_owned()
 
     def _not_owned(self) -> LockNotOwned:
         return LockNotOwned(f"{self._kind} {self._name!r}: not held, or its lease ran out: acquire it first")
@@ -213,6 +222,11 @@ class Holder(Leased):
         self._own.hold = hold
         if (me := self._me()) in self._bodies:
             self._bodies[me] = hold
+
+    def _longer(self, by: float | timedelta, replace: bool) -> tuple[Hold, float]:
+        """What is held, and until when, once its lease is *by* longer, or with *replace* ends after that."""
+        hold, now = self._mine(), time.monotonic()
+        return hold, (now if replace else hold.until) + locks.added(by) / 1000
 
     def _extended(self, hold: Hold, answer: bool | None, until: float) -> bool:
         if answer is False:

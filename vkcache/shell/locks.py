@@ -71,8 +71,7 @@ class Lock(Holder):
             hold.not_released(error)
             self._put_back(hold)  # so that it can be released again
             raise
-        if not (freed or hold.perhaps_free):
-            raise self._not_owned()
+        self._released(hold, freed)
 
     def locked(self) -> bool:
         """Whether anybody holds it."""
@@ -91,9 +90,8 @@ class Lock(Holder):
         :raises LockNotOwned: it is not held by this object.
         :raises InvalidArgument: the time is no number of seconds, or not above 0.
         """
-        hold, now = self._mine(), time.monotonic()
+        hold, until = self._longer(additional_time, replace_ttl)
         plan = locks.extend(self._lock, hold.held.owner, additional_time, replace=replace_ttl)
-        until = (now if replace_ttl else hold.until) + locks.added(additional_time) / 1000
         return self._extended(hold, self._execute(plan), until)
 
     def reacquire(self) -> bool:
@@ -173,8 +171,7 @@ class AsyncLock(Holder):
             hold.not_released(error)
             self._put_back(hold)
             raise
-        if not (freed or hold.perhaps_free):
-            raise self._not_owned()
+        self._released(hold, freed)
 
     async def locked(self) -> bool:
         """Whether anybody holds it."""
@@ -187,9 +184,8 @@ class AsyncLock(Holder):
 
     async def extend(self, additional_time: float | timedelta, replace_ttl: bool = False) -> bool:
         """See `Lock.extend`."""
-        hold, now = self._mine(), time.monotonic()
+        hold, until = self._longer(additional_time, replace_ttl)
         plan = locks.extend(self._lock, hold.held.owner, additional_time, replace=replace_ttl)
-        until = (now if replace_ttl else hold.until) + locks.added(additional_time) / 1000
         return self._extended(hold, await self._execute(plan), until)
 
     async def reacquire(self) -> bool:

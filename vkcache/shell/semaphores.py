@@ -148,8 +148,7 @@ class Semaphore(Permits):
             row[1].not_released(error)
             self._put_back(row)  # so that it can be released again
             raise
-        if not (freed or row[1].perhaps_free):
-            raise self._not_owned()
+        self._released(row[1], freed)
 
     def __enter__(self) -> Self:
         """
@@ -170,8 +169,11 @@ class Semaphore(Permits):
         """
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
-        with suppress(*(() if error is None else (LockNotOwned,))):
+        try:
             self._free(self._left())
+        except LockNotOwned:
+            if error is None:
+                raise
 
     def _me(self) -> Hashable:
         return threading.get_ident()
@@ -207,8 +209,7 @@ class AsyncSemaphore(Permits):
             row[1].not_released(error)
             self._put_back(row)
             raise
-        if not (freed or row[1].perhaps_free):
-            raise self._not_owned()
+        self._released(row[1], freed)
 
     async def __aenter__(self) -> Self:
         """
@@ -230,8 +231,11 @@ class AsyncSemaphore(Permits):
         """
         :raises LockNotOwned: it was lost meanwhile, and the body raised nothing of its own.
         """
-        with suppress(*(() if error is None else (LockNotOwned,))):
+        try:
             await self._free(self._left())
+        except LockNotOwned:
+            if error is None:
+                raise
 
     def _me(self) -> Hashable:
         return this_task()
