@@ -13,8 +13,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import valkey
 from django.conf import settings
 
 from tests.topologies import Lasting
@@ -47,6 +49,13 @@ def orphans_come_here() -> None:
     """Processes whose parent has died become children of this one, where they can be seen."""
     if sys.platform == "linux":
         assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+@pytest.fixture
+def raw(url: str) -> Iterator[Any]:
+    """valkey-py's own client of the server at *url*: what a test sees of it past vkcache."""
+    with valkey.Valkey.from_url(url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

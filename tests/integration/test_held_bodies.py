@@ -20,7 +20,6 @@ from random import Random
 from typing import Any, TypeAlias
 
 import pytest
-import valkey
 from attrs import frozen
 
 from tests.integration.async_proxies import AsyncProxy, Way, delayed
@@ -56,12 +55,6 @@ PERMIT = Kind(
     lambda client, name, lease: client.semaphore(name, 2, lease=30 if lease is None else lease),
 )
 KINDS = pytest.mark.parametrize("kind", [LOCK, PERMIT], ids=["lock", "semaphore"])
-
-
-@pytest.fixture
-def raw(url: str) -> Iterator[Any]:
-    with valkey.Valkey.from_url(url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import valkey
 
+from tests.integration.cancelling import cancelled
 from tests.integration.measuring import least
 from tests.scripts import said, started, until, wait_for
 from tests.servers import Server
@@ -33,29 +31,10 @@ WAITERS = 20
 PATIENCE = 30
 
 
-@pytest.fixture
-def raw(url: str) -> Iterator[Any]:
-    with valkey.Valkey.from_url(url) as client:
-        yield client
-
-
 def held(raw: Any) -> list[bytes]:
     """The locks that are held."""
     found: list[bytes] = raw.keys(b"\xffvkcache:lock:*")
     return found
-
-
-async def cancelled(tasks: list[asyncio.Task[Any]]) -> int:
-    """Cancel each after some ticks of the loop, from its first step on; how many ended cancelled."""
-
-    async def one(task: asyncio.Task[Any]) -> bool:
-        for _ in range(random.randint(1, 12)):
-            await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
-        return task.cancelled()
-
-    return sum(await asyncio.gather(*map(one, tasks)))
 
 
 @pytest.mark.parametrize("contended", [False, True])

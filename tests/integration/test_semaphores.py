@@ -20,8 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import valkey
 
+from tests.integration.cancelling import cancelled
 from tests.integration.permits import Seen, left
 from tests.scripts import said, started, until, wait_for
 from vkcache.errors import LockNotOwned
@@ -29,12 +29,6 @@ from vkcache.shell import AsyncClient, AsyncSemaphore, Client
 
 PATIENCE = 30
 WAITERS = 20
-
-
-@pytest.fixture
-def raw(url: str) -> Iterator[Any]:
-    with valkey.Valkey.from_url(url) as client:
-        yield client
 
 
 @pytest.fixture
@@ -119,19 +113,6 @@ def test_10000_acquires_leave_no_key(cache: Client, raw: Any) -> None:
         list(pool.map(turns, range(4)))
     assert left(raw) == []
     until(lambda: raw.dbsize() == 0, "the last wake-ups are gone")
-
-
-async def cancelled(tasks: list[asyncio.Task[Any]]) -> int:
-    """Cancel each after some ticks of the loop, from its first step on; how many ended cancelled."""
-
-    async def one(task: asyncio.Task[Any]) -> bool:
-        for _ in range(random.randint(1, 12)):
-            await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
-        return task.cancelled()
-
-    return sum(await asyncio.gather(*map(one, tasks)))
 
 
 @pytest.mark.parametrize("contended", [False, True])
