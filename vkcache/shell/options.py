@@ -7,7 +7,6 @@ An error names the option and the remedy, and the value unless it may be secret.
 from __future__ import annotations
 
 import importlib
-import math
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
@@ -15,7 +14,7 @@ from typing import Any, Literal, TypedDict
 from urllib.parse import urlencode
 
 import valkey
-from attrs import Attribute, evolve, field, fields, frozen
+from attrs import evolve, field, fields, frozen
 
 from vkcache.core.codec import Codec, codec
 from vkcache.core.codec.naming import nearest  # Django's settings are told of it too
@@ -23,6 +22,20 @@ from vkcache.core.keyspace import KeyFunction, Keyspace
 from vkcache.core.rings import RINGS
 from vkcache.errors import Misconfigured
 from vkcache.shell import urls
+from vkcache.shell.kinds import (
+    DAY,
+    count,
+    flag,
+    function,
+    is_pool_class,
+    is_provider,
+    is_secret,
+    number,
+    option,
+    text,
+    time_out,
+    whole,
+)
 from vkcache.shell.topologies import TOPOLOGIES, Topology, check_topology, read_sentinels
 
 
@@ -34,64 +47,6 @@ _UNSIGNED = (
     "this cache unpickles what is not signed: whoever can write to its server can run code here; "
     "leave out signing='off' and format='bare', or choose serializer='msgpack' or 'json'"
 )
-
-
-def option(check: Callable[[Any], bool], remedy: str, default: Any, *, secret: bool = False) -> Any:
-    """A field of `Settings` whose value must pass *check*."""
-
-    def validate(_settings: Settings, attribute: Attribute[Any], value: Any) -> None:
-        if not check(value):
-            shown = f"of type {type(value).__name__}" if secret else repr(value)
-            raise Misconfigured(f"option {attribute.name}, {shown}: {remedy}")
-
-    return field(default=default, validator=validate, repr=not secret)
-
-
-_DAY = 86400.0
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _flag(default: bool) -> Any:
-    return option(lambda value: isinstance(value, bool), "give True or False", default)
-
-
-def _count(default: int) -> Any:
-    return option(lambda value: _whole(value) and value > 0, "give a whole number above 0", default)
-
-
-def _text(*, secret: bool = False) -> Any:
-    return option(lambda value: value is None or isinstance(value, str), "give a str", None, secret=secret)
-
-
-def _timeout(default: float) -> Any:
-    remedy = "give a number of seconds above 0, a day (86400) at most, or None to wait for ever"
-    return option(lambda value: value is None or (_number(value) and 0 < value <= _DAY), remedy, default)
-
-
-def _function() -> Any:
-    return option(lambda value: value is None or callable(value), "give a function", None)
-
-
-def _is_pool_class(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, valkey.ConnectionPool)
-
-
-def _is_provider(value: Any) -> bool:
-    return value is None or callable(getattr(value, "get_credentials", None))
-
-
-def _is_secret(value: Any) -> bool:
-    several = not isinstance(value, (str, bytes)) and isinstance(value, Collection)
-    return value is None or all(
-        isinstance(one, (str, bytes)) and one for one in (value if several else (value,))
-    )
 
 
 @frozen(kw_only=True)
@@ -109,18 +64,18 @@ class Settings:
         "give a str or bytes, not empty",
         "vkcache",
     )
-    secret: Any = option(_is_secret, "give a str or bytes, or several, none of them empty", None, secret=True)
-    max_value_size: int = _count(64 * 2**20)
+    secret: Any = option(is_secret, "give a str or bytes, or several, none of them empty", None, secret=True)
+    max_value_size: int = count(64 * 2**20)
     jitter: float = option(
-        lambda value: _number(value) and 0 <= value < 1,
+        lambda value: number(value) and 0 <= value < 1,
         "give the part of each time-out to spread, 0 or more, below 1",
         0,
     )
-    strict: bool = _flag(False)
+    strict: bool = flag(False)
     # keys
-    key_function: KeyFunction | None = _function()
-    reverse_key_function: Callable[[str], str] | None = _function()
-    scan_itersize: int = _count(1000)
+    key_function: KeyFunction | None = function()
+    reverse_key_function: Callable[[str], str] | None = function()
+    scan_itersize: int = count(1000)
     # connections
     topology: Topology | None = option(
         lambda value: value in (None, *TOPOLOGIES),
@@ -131,7 +86,7 @@ class Settings:
         lambda value: value in (None, "replica", "primary", "any"), 'give "replica", "primary" or "any"', None
     )
     read_your_writes: bool | float = option(
-        lambda value: isinstance(value, bool) or (_number(value) and 0 <= value <= _DAY),
+        lambda value: isinstance(value, bool) or (number(value) and 0 <= value <= DAY),
         "give True, or for how many seconds after a write its thread or task reads from the primary",
         False,
     )
@@ -142,33 +97,31 @@ class Settings:
     )
     nodes: tuple[Settings, ...] = field(default=(), repr=False)
     written: str = field(default="", repr=False)
-    username: str | None = _text()
-    password: str | None = _text(secret=True)
-    credential_provider: Any = option(
-        _is_provider, "give an object with get_credentials()", None, secret=True
-    )
+    username: str | None = text()
+    password: str | None = text(secret=True)
+    credential_provider: Any = option(is_provider, "give an object with get_credentials()", None, secret=True)
     db: int | None = option(
-        lambda value: value is None or (_whole(value) and value >= 0), "give a whole number, 0 or more", None
+        lambda value: value is None or (whole(value) and value >= 0), "give a whole number, 0 or more", None
     )
-    client_name: str | None = _text()
-    socket_timeout: float | None = _timeout(1.0)
-    socket_connect_timeout: float | None = _timeout(1.0)
-    socket_keepalive: bool = _flag(False)
-    max_connections: int = _count(50)
+    client_name: str | None = text()
+    socket_timeout: float | None = time_out(1.0)
+    socket_connect_timeout: float | None = time_out(1.0)
+    socket_keepalive: bool = flag(False)
+    max_connections: int = count(50)
     health_check_interval: float = option(
-        lambda value: _number(value) and value >= 0, "give a number of seconds, 0 for never", 0
+        lambda value: number(value) and value >= 0, "give a number of seconds, 0 for never", 0
     )
     pool_class: type[valkey.ConnectionPool] = option(
-        _is_pool_class, "give a subclass of valkey.ConnectionPool", valkey.ConnectionPool
+        is_pool_class, "give a subclass of valkey.ConnectionPool", valkey.ConnectionPool
     )
     pool_kwargs: Mapping[str, Any] = option(
         lambda value: isinstance(value, Mapping), "give a dict", MappingProxyType({}), secret=True
     )
     tls: Mapping[str, Any] = field(factory=dict, repr=False)
-    close_connection: bool = _flag(False)
+    close_connection: bool = flag(False)
     # failures
-    ignore_exceptions: bool = _flag(False)
-    log_ignored_exceptions: bool = _flag(False)
+    ignore_exceptions: bool = flag(False)
+    log_ignored_exceptions: bool = flag(False)
     # the embedded server
     maxmemory: str | int = "256mb"
     maxmemory_policy: str = "allkeys-lru"
