@@ -25,7 +25,7 @@ from vkcache.shell import AsyncClient, Client
 
 SECRET = "the demo's own secret"
 KEYS = [f"book:{number}" for number in range(300)]
-PATIENCE = 10.0  # seconds until a replica that does not take over counts as missing
+PATIENCE = 40.0  # seconds until a replica that does not take over counts as missing
 
 
 def configure(seed: str) -> None:

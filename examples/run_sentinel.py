@@ -20,7 +20,7 @@ from vkcache.shell import AsyncClient, Client
 
 SECRET = "the demo's own secret"
 LOCATION = "valkey://cache/0"
-PATIENCE = 10.0  # seconds until the next primary counts as missing
+PATIENCE = 40.0  # seconds until the next primary counts as missing: sentinels may vote several times
 
 
 def configure(sentinels: list[tuple[str, int]]) -> None:

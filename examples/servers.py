@@ -30,7 +30,13 @@ REPLICATING = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", 
 _IN_CLUSTER = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
 _FAILOVER = (("down-after-milliseconds", 500), ("failover-timeout", 3000))
 # How often a sentinel asks and tells, in ms; the usual 10 s and 2 s would be most of a demo's time.
-_PERIODS = (("INFO-PERIOD", 300), ("PUBLISH-PERIOD", 200), ("PING-PERIOD", 100), ("ASK-PERIOD", 100))
+_PERIODS = (
+    ("INFO-PERIOD", 300),
+    ("PUBLISH-PERIOD", 200),
+    ("PING-PERIOD", 250),  # five of these must outlast the second after which it asks a replica again
+    ("ASK-PERIOD", 100),
+    ("TILT-PERIOD", 1000),  # one that was not run for 2 s decides nothing for this long, usually 30 s
+)
 
 
 def await_that(ready: Callable[[], bool], expected: str) -> None:
