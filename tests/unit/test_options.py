@@ -19,8 +19,9 @@ from vkcache.core.codec import Bare, Native
 from vkcache.core.codec.naming import nearest
 from vkcache.errors import Misconfigured
 from vkcache.shell import Client
-from vkcache.shell.options import TLS as KNOWN_TLS
-from vkcache.shell.options import Options, Settings, load, settings
+from vkcache.shell.keywords import TLS as KNOWN_TLS
+from vkcache.shell.keywords import Options
+from vkcache.shell.options import Settings, load, settings
 
 KNOWN = {attribute.name for attribute in fields(Settings)} - {"url", "tls", "nodes", "written"}
 TLS = {name for name in inspect.signature(valkey.SSLConnection).parameters if name.startswith("ssl_")}

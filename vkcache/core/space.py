@@ -13,9 +13,12 @@ from attrs import field, frozen
 
 from vkcache.core.codec import Codec, Fields
 from vkcache.core.codec.envelope import PLAIN
+from vkcache.core.conventions import NATIVE, Conventions
 from vkcache.core.expiry import DEFAULT, Timeout, milliseconds
 from vkcache.core.freshness import share, spread
 from vkcache.core.keyspace import Keyspace, as_text, on_wire
+from vkcache.core.layouts import NATIVE as PLAIN_HASHES
+from vkcache.core.layouts import HashLayout
 from vkcache.core.plan import Reply
 from vkcache.errors import Undecodable, Unencodable
 
@@ -56,7 +59,8 @@ class Space:
     *unreadable* is told of every stored value that can not be read; it counts, or raises.
     *default_marks*: further objects that mean `DEFAULT` as a time-out (Django has one of its own).
     *page*: how many keys one SCAN asks for. *jitter*: the part of each time-out by which keys that are
-    written together expire apart.
+    written together expire apart. *stale*: for how many seconds longer than its time-out ``get_or_set()``
+    keeps a value, where a call says nothing.
     """
 
     keyspace: Keyspace
@@ -66,6 +70,9 @@ class Space:
     page: int = 1000
     default_marks: tuple[object, ...] = ()
     jitter: float = 0
+    stale: float | None = None
+    conventions: Conventions = NATIVE
+    hashes: HashLayout = PLAIN_HASHES
     _default_ms: int | None = field(init=False)
 
     @_default_ms.default

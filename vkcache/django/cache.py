@@ -118,15 +118,8 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
 
     def space_over(self, keyspace: Keyspace) -> Space:
         """This cache's space over other keys."""
-        return Space(
-            keyspace=keyspace,
-            codec=self._site.codec,
-            timeout=self._site.timeout,
-            unreadable=self._site.unreadable,
-            page=self._site.settings.scan_itersize,
-            jitter=self._site.settings.jitter,
-            default_marks=(DEFAULT_TIMEOUT,),
-        )
+        site = self._site
+        return site.settings.space(keyspace, site.codec, site.timeout, site.unreadable, (DEFAULT_TIMEOUT,))
 
     def _key_function(self, of_settings: KeyFunction | None) -> KeyFunction | None:
         """KEY_FUNCTION, or a subclass's own ``make_key`` (Django lets one override it)."""

@@ -13,6 +13,7 @@ from typing import Any
 import valkey
 from attrs import Attribute, field
 
+from vkcache.core.codec.naming import unknown
 from vkcache.errors import Misconfigured
 
 
@@ -60,6 +61,46 @@ def time_out(default: float) -> Any:
     """Seconds above 0, a day at most; None: no limit."""
     remedy = "give a number of seconds above 0, a day (86400) at most, or None to wait for ever"
     return option(lambda value: value is None or (number(value) and 0 < value <= DAY), remedy, default)
+
+
+def one_of(known: Collection[str], default: str | None) -> Any:
+    """One of the names in *known*; None where that is the default."""
+    return option(
+        lambda value: value == default or (isinstance(value, str) and value in known),
+        f"give one of {', '.join(known)}" + (", or leave it out" if default is None else ""),
+        default,
+    )
+
+
+def _texts(name: str) -> Callable[[Any], tuple[str, ...] | None]:
+    """What makes one str or several, as the option *name* has them, a tuple; None stays."""
+
+    def read(value: Any) -> tuple[str, ...] | None:
+        several = (value,) if isinstance(value, str) else value
+        if several is None:
+            return None
+        if not isinstance(several, Collection) or not all(isinstance(one, str) for one in several):
+            raise Misconfigured(f"option {name}, of type {type(value).__name__}: give a list of str")
+        return tuple(several)
+
+    return read
+
+
+def names(name: str, known: Collection[str]) -> Any:
+    """Several of the names in *known*, none where nothing is given, as the option *name* has them."""
+    read = _texts(name)
+
+    def validate(_settings: object, attribute: Attribute[Any], value: Any) -> None:
+        for one in value:
+            if one not in known:
+                raise unknown(f"option {attribute.name}", one, known)
+
+    return field(default=(), converter=lambda value: read(value) or (), validator=validate)
+
+
+def several(name: str) -> Any:
+    """Any texts, or None, as the option *name* has them."""
+    return field(default=None, converter=_texts(name))
 
 
 def function() -> Any:

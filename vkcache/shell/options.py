@@ -10,18 +10,24 @@ import importlib
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import valkey
 from attrs import evolve, field, fields, frozen
 
 from vkcache.core.codec import Codec, codec
+from vkcache.core.codec.dialects import DIALECTS
 from vkcache.core.codec.naming import nearest  # Django's settings are told of it too
+from vkcache.core.conventions import CONVENTIONS
+from vkcache.core.expiry import Timeout
 from vkcache.core.keyspace import KeyFunction, Keyspace
+from vkcache.core.layouts import HASH_LAYOUTS
 from vkcache.core.rings import RINGS
-from vkcache.errors import Misconfigured
+from vkcache.core.space import Space
+from vkcache.errors import Misconfigured, Undecodable
 from vkcache.shell import urls
+from vkcache.shell.keywords import TLS
 from vkcache.shell.kinds import (
     DAY,
     count,
@@ -30,8 +36,11 @@ from vkcache.shell.kinds import (
     is_pool_class,
     is_provider,
     is_secret,
+    names,
     number,
+    one_of,
     option,
+    several,
     text,
     time_out,
     whole,
@@ -72,6 +81,18 @@ class Settings:
         0,
     )
     strict: bool = flag(False)
+    # other backends
+    reads: tuple[str, ...] = names("reads", DIALECTS)
+    reads_allow: tuple[str, ...] | None = several("reads_allow")
+    writes: str | None = one_of(DIALECTS, None)
+    conventions: str = one_of(CONVENTIONS, "native")
+    hash_layout: str = one_of(HASH_LAYOUTS, "native")
+    compat: str | None = one_of(DIALECTS, None)
+    stale_cache_timeout: float | None = option(
+        lambda value: value is None or (number(value) and value >= 0),
+        "give for how many seconds get_or_set() keeps a stale value, or leave it out",
+        None,
+    )
     # keys
     key_function: KeyFunction | None = function()
     reverse_key_function: Callable[[str], str] | None = function()
@@ -157,11 +178,36 @@ class Settings:
             secrets=self.secret or (),
             signing_salt=self.signing_salt,
             max_value_size=self.max_value_size,
+            reads=self.reads,
+            reads_allow=self.reads_allow,
+            writes=self.writes,
             **given,
         )
         if made.runs_unsigned:
             warnings.warn(_UNSIGNED, UnsignedPickles, stacklevel=2)
         return made
+
+    def space(
+        self,
+        keyspace: Keyspace,
+        codec: Codec,
+        timeout: Timeout,
+        unreadable: Callable[[Undecodable], None],
+        default_marks: tuple[object, ...] = (),
+    ) -> Space:
+        """What the commands of a cache with these settings share."""
+        return Space(
+            keyspace=keyspace,
+            codec=codec,
+            timeout=timeout,
+            unreadable=unreadable,
+            page=self.scan_itersize,
+            default_marks=default_marks,
+            jitter=self.jitter,
+            stale=self.stale_cache_timeout,
+            conventions=CONVENTIONS[self.conventions],
+            hashes=HASH_LAYOUTS[self.hash_layout],
+        )
 
     def pooling(self) -> dict[str, Any]:
         """What a pool of valkey-py's own is to know beside."""
@@ -185,76 +231,6 @@ class Settings:
         }
 
 
-class Options(TypedDict, total=False):
-    """The keyword options of a cache: the fields of `Settings`, and ``ssl_*`` as valkey-py has them."""
-
-    serializer: Any
-    compressor: Any
-    format: Literal["native", "bare"]
-    signing: Literal["pickles", "all", "off"]
-    signing_salt: str | bytes
-    secret: str | bytes | Sequence[str | bytes] | None
-    max_value_size: int
-    strict: bool
-    jitter: float
-    key_function: KeyFunction | None
-    reverse_key_function: Callable[[str], str] | None
-    scan_itersize: int
-    topology: Topology | None
-    read_from: Literal["replica", "primary", "any"] | None
-    read_your_writes: bool | float
-    ring: str
-    sentinels: Sequence[tuple[str, int] | str]
-    sentinel_kwargs: Mapping[str, Any]
-    username: str | None
-    password: str | None
-    credential_provider: Any
-    db: int | None
-    client_name: str | None
-    socket_timeout: float | None
-    socket_connect_timeout: float | None
-    socket_keepalive: bool
-    max_connections: int
-    health_check_interval: float
-    pool_class: type[valkey.ConnectionPool] | str
-    pool_kwargs: Mapping[str, Any]
-    ssl_keyfile: str | None
-    ssl_certfile: str | None
-    ssl_cert_reqs: Any
-    ssl_ca_certs: str | None
-    ssl_ca_data: str | None
-    ssl_ca_path: str | None
-    ssl_check_hostname: bool
-    ssl_password: str | None
-    ssl_min_version: Any
-    ssl_ciphers: str | None
-    close_connection: bool
-    ignore_exceptions: bool
-    log_ignored_exceptions: bool
-    maxmemory: str | int
-    maxmemory_policy: str
-
-
-TLS = frozenset(
-    (
-        "ssl_ca_certs",
-        "ssl_ca_data",
-        "ssl_ca_path",
-        "ssl_cert_reqs",
-        "ssl_certfile",
-        "ssl_check_hostname",
-        "ssl_ciphers",
-        "ssl_keyfile",
-        "ssl_min_version",
-        "ssl_ocsp_context",
-        "ssl_ocsp_expected_cert",
-        "ssl_password",
-        "ssl_validate_ocsp",
-        "ssl_validate_ocsp_stapled",
-    )
-)
-"""valkey-py's options of an encrypted connection."""
-
 _KNOWN = frozenset(attribute.name for attribute in fields(Settings)) - {"url", "tls", "nodes", "written"}
 _UNSET = frozenset(attribute.name for attribute in fields(Settings) if attribute.default is None)
 
@@ -265,11 +241,20 @@ def settings(url: str | Sequence[str], options: Mapping[str, Any]) -> Settings:
     :raises Misconfigured: one is unknown (the message names the nearest known one), or its value is;
         the URL can not be read; or two of them contradict.
     """
-    locations = urls.listed(url)
+    locations, options = urls.listed(url), _compatible(options)
     each = tuple(_settings(location, options) for location in locations)
     chosen = each[0] if len(each) == 1 else evolve(each[0], nodes=each)
     check_topology(chosen, frozenset(options))
     return chosen
+
+
+def _compatible(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """*options*, and what ``compat`` stands for where they do not say it themselves."""
+    name = options.get("compat")
+    if not isinstance(name, str):
+        return options
+    told = (("conventions", CONVENTIONS), ("hash_layout", HASH_LAYOUTS))
+    return {"reads": (name,), **{option: name for option, known in told if name in known}, **options}
 
 
 def _settings(url: str, options: Mapping[str, Any]) -> Settings:

@@ -11,10 +11,10 @@ from typing import Unpack
 from vkcache.core.codec import Codec
 from vkcache.core.expiry import DEFAULT, Timeout
 from vkcache.core.keyspace import on_wire
-from vkcache.core.space import Space
 from vkcache.errors import Misconfigured
+from vkcache.shell.keywords import Options
 from vkcache.shell.naming import Spaced
-from vkcache.shell.options import Options, Settings, settings
+from vkcache.shell.options import Settings, settings
 from vkcache.shell.unreadable import Unreadable
 
 
@@ -35,14 +35,8 @@ class Standalone(Spaced):
         chosen = settings(url, options)
         self._unreadable = Unreadable(strict=chosen.strict)
         self._open(chosen)
-        self.space = Space(
-            keyspace=chosen.keyspace(prefix, version),
-            codec=codec or chosen.codec(),
-            timeout=timeout,
-            unreadable=self._unreadable,
-            page=chosen.scan_itersize,
-            jitter=chosen.jitter,
-        )
+        keyspace = chosen.keyspace(prefix, version)
+        self.space = chosen.space(keyspace, codec or chosen.codec(), timeout, self._unreadable)
 
     def _open(self, chosen: Settings) -> None:
         """Make the door; nothing is dialled yet."""

@@ -52,6 +52,9 @@ def codec(
     signing_salt: str | bytes = "vkcache",
     max_value_size: int = 64 * 2**20,
     compress_min: int = 1024,
+    reads: tuple[str, ...] = (),
+    reads_allow: tuple[str, ...] | None = None,
+    writes: str | None = None,
 ) -> Native | Bare:
     """The codec that these settings describe.
 

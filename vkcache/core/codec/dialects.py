@@ -1,0 +1,37 @@
+"""How other cache backends write values: no envelope, and each its own small differences.
+
+What may enter: a fact about what a backend leaves on the server, as data. How values are read and written
+by it is said in `foreign` and `bare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import frozen
+
+
+@frozen
+class Dialect:
+    """What one backend writes.
+
+    :ivar floats: a float is its text, so that the server can add to it.
+    :ivar whole: an int of any type is digits, not only of the type int itself.
+    :ivar protocol: of its pickles.
+    :ivar compress_min: a body of more bytes is compressed where a compressor is configured.
+    """
+
+    floats: bool = False
+    whole: bool = False
+    protocol: int = 4
+    compress_min: int = 15
+
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "django-valkey": Dialect(floats=True),
+    "django-cachex": Dialect(compress_min=256),
+    "django-redis": Dialect(),
+    "django-redis-cache": Dialect(whole=True, protocol=5, compress_min=-1),
+    "django": Dialect(protocol=5),
+}
