@@ -54,7 +54,7 @@ class UnsignedPickles(UserWarning):
 
 _UNSIGNED = (
     "this cache unpickles what is not signed: whoever can write to its server can run code here; "
-    "leave out signing='off' and format='bare', or choose serializer='msgpack' or 'json'"
+    "leave out signing='off', format='bare' and reads_allow='*', or choose serializer='msgpack' or 'json'"
 )
 
 

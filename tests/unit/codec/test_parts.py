@@ -10,7 +10,7 @@ from datetime import date
 
 import pytest
 
-from vkcache.core.codec import Bare, Native, codec
+from vkcache.core.codec import Codec, codec
 from vkcache.errors import Undecodable
 
 LONG = "x" * 5000
@@ -22,7 +22,7 @@ CODECS = {
 
 
 @pytest.fixture(params=CODECS)
-def written(request: pytest.FixtureRequest) -> Native | Bare:
+def written(request: pytest.FixtureRequest) -> Codec:
     return CODECS[str(request.param)]
 
 
@@ -32,25 +32,25 @@ def written(request: pytest.FixtureRequest) -> Native | Bare:
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("compressed", [True, False])
 def test_a_member_reads_back_as_itself(
-    written: Native | Bare, value: object, ordered: bool, compressed: bool
+    written: Codec, value: object, ordered: bool, compressed: bool
 ) -> None:
     stored = written.encode_part(value, ordered=ordered, compressed=compressed)
     read = written.decode_part(stored, b"k")
     assert (read, type(read)) == (value, type(value))
 
 
-def test_equal_members_are_equal_bytes(written: Native | Bare) -> None:
+def test_equal_members_are_equal_bytes(written: Codec) -> None:
     assert written.encode_part({"a": 1, "b": 2}, ordered=True) == written.encode_part(
         {"b": 2, "a": 1}, ordered=True
     )
     assert written.encode_part({"a": 1, "b": 2}) != written.encode_part({"b": 2, "a": 1})
 
 
-def test_only_what_is_not_compared_is_compressed(written: Native | Bare) -> None:
+def test_only_what_is_not_compared_is_compressed(written: Codec) -> None:
     assert len(written.encode_part(LONG)) < 500 < 5000 < len(written.encode_part(LONG, compressed=False))
 
 
-def test_an_int_is_a_counter_everywhere(written: Native | Bare) -> None:
+def test_an_int_is_a_counter_everywhere(written: Codec) -> None:
     assert written.encode_part(17) == b"17"
 
 

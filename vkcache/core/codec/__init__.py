@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from vkcache.core.codec.bare import Bare
 from vkcache.core.codec.canonical import canonical
 from vkcache.core.codec.envelope import FieldId, Fields, Stored
+from vkcache.core.codec.guest import Guest
 from vkcache.core.codec.native import Native, Signing
 from vkcache.core.codec.settings import CompressorSpec, Format, SerializerSpec, codec
 
@@ -20,6 +21,7 @@ __all__ = [
     "FieldId",
     "Fields",
     "Format",
+    "Guest",
     "Native",
     "SerializerSpec",
     "Signing",

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from vkcache.core.codec.canonical import canonical
 from vkcache.core.codec.compressors import NONE, Compressor
 from vkcache.core.codec.counters import is_number, read_number, write_int
+from vkcache.core.codec.dialects import NO_DIALECT, Dialect
 from vkcache.core.codec.envelope import Fields, Stored
 from vkcache.core.codec.faults import TooLarge, undecodable
 from vkcache.core.codec.serializers import Serializer
@@ -30,6 +31,8 @@ class Bare:
     """The first writes, all are tried in reading."""
     max_value_size: int
     compress_min: int
+    dialect: Dialect = NO_DIALECT
+    """How numbers are written."""
 
     @property
     def bound(self) -> bool:
@@ -52,8 +55,11 @@ class Bare:
         :raises Unencodable: the serializer does not carry *value*, or it is too large.
         :raises InvalidArgument: an int of more than 4,300 digits.
         """
-        if type(value) is int:
-            return write_int(value)
+        kind = type(value)
+        if isinstance(value, int) and (kind is int or (self.dialect.whole and kind is not bool)):
+            return write_int(int(value))
+        if kind is float and self.dialect.floats:
+            return repr(value).encode()
         body = dumped(self.serializers[:1], value)[1]
         within(self.max_value_size, body)
         compressor = self.compressors[0]

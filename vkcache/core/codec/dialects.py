@@ -28,6 +28,8 @@ class Dialect:
     compress_min: int = 15
 
 
+NO_DIALECT: Final = Dialect()
+
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "django-valkey": Dialect(floats=True),
     "django-cachex": Dialect(compress_min=256),

@@ -32,9 +32,11 @@ from vkcache.core.codec.envelope import (
     wrap,
 )
 from vkcache.core.codec.faults import Corrupt, undecodable
+from vkcache.core.codec.foreign import Foreign, may_be_stale
 from vkcache.core.codec.serializers import BY_CODE as SERIALIZER_OF
 from vkcache.core.codec.serializers import MSGPACK, Serializer
 from vkcache.core.codec.signing import Signer
+from vkcache.core.codec.unpickling import EVERYTHING
 from vkcache.core.codec.writing import deflated, dumped, within
 from vkcache.errors import Unencodable
 
@@ -58,6 +60,8 @@ class Native:
     """The largest msgpack body that is written with the head `PLAIN`; -1: none is."""
     plain_reads: int
     """The largest stored value with the head `PLAIN` that is read; -1: none is."""
+    foreign: Foreign | None = None
+    """Reads values without an envelope; None: a number is the only one."""
 
     @property
     def bound(self) -> bool:
@@ -72,6 +76,8 @@ class Native:
     @property
     def runs_unsigned(self) -> bool:
         """Whether whoever can write to the server can run code here."""
+        if self.foreign is not None and EVERYTHING in self.foreign.modules:
+            return True
         return self.signing == "off" and not all(serializer.safe for serializer in self.serializers)
 
     def encode(self, value: object, key: bytes = b"") -> bytes:
@@ -111,7 +117,7 @@ class Native:
             if data[:2] == PLAIN and len(data) <= self.plain_reads:
                 return unpackb(data[2:], strict_map_key=False)
             if data[:1] != MAGIC:
-                return read_number(data)
+                return self._without_envelope(data).value
             if data[:2] == AGED and len(data) <= self.plain_reads:
                 return opened(data).value
             return self._open(data, key).value
@@ -126,13 +132,16 @@ class Native:
         try:
             if data[:2] == PLAIN and len(data) <= self.plain_reads:
                 return unpackb(data[2:], strict_map_key=False)
-            return self._open(data, None).value if data[:1] == MAGIC else read_number(data)
+            opened = self._open(data, None) if data[:1] == MAGIC else self._without_envelope(data)
+            return opened.value
         except Exception as error:
             raise undecodable(error, key) from error
 
     def aged(self, data: bytes) -> bool:
-        """Whether the envelope in *data* says that it has fields."""
-        return data[:2] != PLAIN and data[:1] == MAGIC and len(data) > 1 and bool(data[1] & HAS_FIELDS)
+        """Whether the envelope in *data*, or who wrote it without one, says that it has fields."""
+        if data[:1] != MAGIC:
+            return self.foreign is not None and may_be_stale(data)
+        return data[:2] != PLAIN and len(data) > 1 and bool(data[1] & HAS_FIELDS)
 
     def encode_fields(self, value: object, fields: Fields, key: bytes = b"") -> bytes:
         """As `encode`, with *fields* in the envelope: one byte of id, up to 255 bytes of content each.
@@ -152,7 +161,7 @@ class Native:
                 return Stored(unpackb(data[2:], strict_map_key=False))
             if data[:2] == AGED and len(data) <= self.plain_reads:
                 return opened(data)
-            return self._open(data, key) if data[:1] == MAGIC else Stored(read_number(data))
+            return self._open(data, key) if data[:1] == MAGIC else self._without_envelope(data)
         except Exception as error:
             raise undecodable(error, key) from error
 
@@ -169,6 +178,9 @@ class Native:
         except Exception as error:
             raise undecodable(error, old) from error
         return self.signer.sign(envelope, new).to_bytes()
+
+    def _without_envelope(self, data: bytes) -> Stored:
+        return Stored(read_number(data)) if self.foreign is None else self.foreign.read(data)
 
     def _wrap(
         self, serializer: Serializer, body: bytes, fields: Fields, key: bytes | None, compressed: bool = True

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any, Protocol
 
 import msgpack
-from attrs import frozen
+from attrs import evolve, frozen
 
 from vkcache.core.codec.envelope import NAMED_SERIALIZER
 from vkcache.core.codec.naming import given_name
@@ -92,8 +93,8 @@ def unpack(body: bytes) -> Any:
     return msgpack.unpackb(body, strict_map_key=False)
 
 
-def _pickle(value: object) -> bytes:
-    return pickle.dumps(value, 5)
+def _pickle(value: object, protocol: int = 5) -> bytes:
+    return pickle.dumps(value, protocol)
 
 
 def _json(value: object) -> bytes:
@@ -105,6 +106,12 @@ MSGPACK = Serializer("msgpack", 0, True, pack, unpack)
 PICKLE = Serializer("pickle", 1, False, _pickle, pickle.loads)
 JSON = Serializer("json", 2, True, _json, json.loads)
 """As lossy as JSON is: a tuple comes back as a list, the key 1 as "1"."""
+
+
+def pickle_of(protocol: int) -> Serializer:
+    """`PICKLE`, for who reads no later *protocol*."""
+    return evolve(PICKLE, dumps=partial(_pickle, protocol=protocol))
+
 
 SERIALIZERS = {serializer.name: serializer for serializer in (MSGPACK, PICKLE, JSON)}
 BY_CODE = {serializer.code: serializer for serializer in SERIALIZERS.values()}

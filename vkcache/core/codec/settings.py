@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
+from attrs import evolve
+
 from vkcache.core.codec.bare import Bare
 from vkcache.core.codec.compressors import (
     COMPRESSORS,
@@ -17,7 +19,10 @@ from vkcache.core.codec.compressors import (
     custom_compressor,
     installed,
 )
-from vkcache.core.codec.envelope import PLAIN
+from vkcache.core.codec.dialects import DIALECTS
+from vkcache.core.codec.envelope import NAMED_SERIALIZER, PLAIN
+from vkcache.core.codec.foreign import Foreign
+from vkcache.core.codec.guest import Guest
 from vkcache.core.codec.naming import unknown
 from vkcache.core.codec.native import Native, Signing
 from vkcache.core.codec.serializers import (
@@ -27,8 +32,10 @@ from vkcache.core.codec.serializers import (
     CustomSerializer,
     Serializer,
     custom_serializer,
+    pickle_of,
 )
 from vkcache.core.codec.signing import Signer, signer
+from vkcache.core.codec.unpickling import MODULES
 from vkcache.errors import Misconfigured
 
 T = TypeVar("T", Serializer, Compressor)
@@ -55,12 +62,15 @@ def codec(
     reads: tuple[str, ...] = (),
     reads_allow: tuple[str, ...] | None = None,
     writes: str | None = None,
-) -> Native | Bare:
+) -> Native | Bare | Guest:
     """The codec that these settings describe.
 
     *serializer*, *compressor*: a name, an object with dumps/loads or compress/decompress, its class,
     or a sequence of these: the first writes, all can be read. None: "auto" and "zstd", in the bare
     format "pickle" and "none". Sizes are in bytes; a body of more than *compress_min* is compressed.
+    *reads*: the backends whose values are read, beside one's own; they are not signed. *reads_allow*:
+    the modules whose names their pickles may use (None: `MODULES`; "*": any, so whoever can write to the
+    server can run code here). *writes*: the backend as which values are written, and read too.
 
     :raises Misconfigured: an unknown name, a package that is missing, or settings that contradict.
     """
@@ -68,15 +78,61 @@ def codec(
     _check_choice("signing", signing, _SIGNINGS)
     _check_size("max_value_size", max_value_size, 1)
     _check_size("compress_min", compress_min, 0)
-    default_serializer, default_compressor = _DEFAULTS[format]
+    _check_foreign(format, signing, reads, writes)
+    if format == "bare" and signing == "all":
+        raise Misconfigured('signing: "all" needs format="native"; a bare value holds no signature')
+    bare = writes is not None or format == "bare"
+    default_serializer, default_compressor = _DEFAULTS["bare" if bare else format]
     serializers = _listed(serializer, default_serializer)
     compressors = _compressors(_listed(compressor, default_compressor))
-    if format == "bare":
-        if signing == "all":
-            raise Misconfigured('signing: "all" needs format="native"; a bare value holds no signature')
-        return Bare(_serializers(serializers, (PICKLE,)), compressors, max_value_size, compress_min)
+    writer: Bare | None = None
+    if bare:
+        writer = _bare(serializers, compressors, max_value_size, compress_min, writes)
+        if not (reads or writes):
+            return writer
     keys = signer((secrets,) if isinstance(secrets, str | bytes) else tuple(secrets), signing_salt)
-    return _native(serializers, compressors, signing, keys, max_value_size, compress_min)
+    native = _native(serializers, compressors, signing, keys, max_value_size, compress_min)
+    if reads or writes:
+        allowed = MODULES if reads_allow is None else reads_allow
+        native = evolve(native, foreign=_foreign({*reads, writes}, allowed, native))
+    return native if writer is None else Guest(native, writer)
+
+
+def _bare(
+    specs: tuple[Any, ...],
+    compressors: tuple[Compressor, ...],
+    most: int,
+    least: int,
+    writes: str | None,
+) -> Bare:
+    serializers = _serializers(specs, (PICKLE,))
+    if writes is None:
+        return Bare(serializers, compressors, most, least)
+    dialect = DIALECTS[writes]
+    if serializers[0] is PICKLE:
+        serializers = (pickle_of(dialect.protocol), *serializers[1:])
+    return Bare(serializers, compressors, most, dialect.compress_min, dialect)
+
+
+def _foreign(names: set[str | None], modules: tuple[str, ...], native: Native) -> Foreign:
+    """What reads the values of the backends with these *names*."""
+    return Foreign(
+        floats=any(DIALECTS[name].floats for name in names if name is not None),
+        modules=modules,
+        serializers=tuple(one for one in native.serializers if one.code == NAMED_SERIALIZER),
+        compressors=tuple(one for one in native.compressors if one is not NONE and not one.magic),
+        limit=native.max_value_size,
+    )
+
+
+def _check_foreign(format: Format, signing: Signing, reads: tuple[str, ...], writes: str | None) -> None:
+    for setting, names in (("reads", reads), ("writes", () if writes is None else (writes,))):
+        for name in names:
+            _check_choice(setting, name, tuple(DIALECTS))
+        if names and signing == "all":
+            raise Misconfigured(f'{setting}: signing="all" refuses what is not signed; leave one out')
+    if writes is not None and format == "bare":
+        raise Misconfigured("writes: it says by itself how values are written; leave out format")
 
 
 def _native(

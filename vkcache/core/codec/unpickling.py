@@ -1,0 +1,321 @@
+"""Pickles that another backend wrote: nothing proves who did, so a list says what they may name.
+
+An unsigned pickle can call whatever it can name. Of the modules in `MODULES` it may name the types of plain
+values alone, and calls none of them with more than it brought along itself. Of other modules that the user
+lists it may name what is defined there, and call it with any arguments: a list is trust.
+
+What may enter: what a pickle may name, and what keeps one that is forged from taking memory.
+"""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import pickletools
+import re
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Sized
+from decimal import Decimal
+from importlib import import_module
+from io import BytesIO
+from typing import Any, Final
+
+from attrs import frozen
+
+from vkcache.core.codec.faults import Corrupt
+
+MODULES: Final = ("builtins", "datetime", "decimal", "uuid", "collections", "django.utils.safestring")
+"""What ``reads_allow`` is where it is not given."""
+
+EVERYTHING: Final = "*"
+"""In ``reads_allow``: any module, so whoever can write to the server can run code here."""
+
+
+class Marker:
+    """What other backends put first in the tuples that tell when a value is stale."""
+
+
+_MARKERS: Final = frozenset({"django_valkey.base_client", "django_redis.client.herd"})
+_OLD_NAMES: Final = {  # before protocol 3
+    "__builtin__": "builtins",
+    "_codecs": "builtins",
+    "long": "int",
+}
+_PLAIN: Final[dict[str, frozenset[str]]] = {
+    "builtins": frozenset(
+        {"complex", "object", "slice"}
+        | {
+            name
+            for name, kind in vars(builtins).items()
+            if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, ExceptionGroup)
+        }
+    ),
+    "datetime": frozenset({"date", "datetime", "time", "timedelta", "timezone"}),
+    "decimal": frozenset(),
+    "uuid": frozenset(),
+    "collections": frozenset(),
+    "django.utils.safestring": frozenset(),
+}
+"""Types of fixed size that no pickle can change: whatever they are called with, nothing happens."""
+
+_FACTORIES: Final = {
+    kind.__name__: kind for kind in (bool, dict, float, frozenset, int, list, set, str, tuple)
+}
+_MOST_DIGITS: Final = 10_000
+_NAMED = re.compile(r"[\w.]{1,100}", re.ASCII).fullmatch
+
+
+def is_pickle(body: bytes) -> bool:
+    """Whether *body* begins and ends as a pickle of protocol 2 or later does; nothing else does both."""
+    return body[:1] == b"\x80" and len(body) > 2 and 2 <= body[1] <= 5 and body[-1:] == b"."
+
+
+def unpickle(body: bytes, modules: tuple[str, ...]) -> Any:
+    """The value of the pickle *body*, which may name what *modules* allow.
+
+    :raises Corrupt: it names something else, or is cut short or forged.
+    :raises Exception: whatever the types that it names raise.
+    """
+    _walk(body)
+    loader = _Loader(body, modules)
+    value = loader.load()
+    if any(factory.leaked for factory in loader.factories):
+        raise Corrupt("it holds a builtin type itself, which is not read")
+    return value
+
+
+@frozen(eq=False)
+class _Factory:
+    """A builtin type as a pickle names it: for a defaultdict to make values with, not to be called.
+
+    Pickles of protocol 2 and 3 call set and frozenset, with a list.
+    """
+
+    kind: type
+    spend: Callable[[Sized], None]
+    uses: list[None]
+
+    @property
+    def leaked(self) -> bool:
+        """Whether it is a part of the value, where the type itself should stand."""
+        return not self.uses
+
+    def __call__(self, *args: Any) -> Any:
+        if args and (self.kind not in (set, frozenset) or type(args[0]) is not list):
+            raise Corrupt(f"it calls {self.kind.__name__}, which is not read")
+        for arg in args:
+            self.spend(arg)
+        self.uses.append(None)
+        return self.kind(*args)
+
+
+class _Loader(pickle.Unpickler):
+    """Loads one pickle. What its calls copy is counted: a pickle of n bytes brings along n items at most."""
+
+    def __init__(self, body: bytes, modules: tuple[str, ...]) -> None:
+        super().__init__(BytesIO(body))
+        self._modules = modules
+        self._left = len(body)
+        self.factories: list[_Factory] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name == "Marker" and module in _MARKERS:
+            return Marker
+        if EVERYTHING in self._modules:
+            return super().find_class(module, name)
+        module, name = _OLD_NAMES.get(module, module), _OLD_NAMES.get(name, name)
+        guard = _GUARDS.get((module, name))
+        if module not in self._modules:
+            raise _refused(module, name)
+        if guard is not None:
+            return guard(self)
+        if module == "builtins" and name in _FACTORIES:
+            self.factories.append(_Factory(_FACTORIES[name], self.spend, []))
+            return self.factories[-1]
+        return _defined(module, name)
+
+    def spend(self, content: Sized) -> None:
+        """Count *content*, which is about to be copied.
+
+        :raises Corrupt: the pickle copies more than it brought along.
+        """
+        self._left -= len(content)
+        if self._left < 0:
+            raise Corrupt("it makes more than it brings along")
+
+
+def _defined(module: str, name: str) -> Any:
+    """What *module* itself defines as *name*: of `_PLAIN`'s modules what stands there, else anything.
+
+    :raises Corrupt: nothing, or it is not read.
+    """
+    if name not in _PLAIN.get(module, (name,)):
+        raise _refused(module, name)
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError):
+        raise Corrupt(f"it needs {_shown(module, name)}, which is not there") from None
+    # Not what a module has merely imported: with it, each list would allow all that its modules use.
+    if getattr(found, "__module__", None) != module or getattr(found, "__qualname__", None) != name:
+        raise _refused(module, name)
+    return found
+
+
+def _refused(module: str, name: str) -> Corrupt:
+    return Corrupt(f"it needs {_shown(module, name)}, which is not read (option reads_allow)")
+
+
+def _shown(module: str, name: str) -> str:
+    """The dotted path, where it is no more than that: the text is the server's."""
+    path = f"{module}.{name}"
+    return path if _NAMED(path) else "something"
+
+
+def _bytes_of(loader: _Loader) -> Callable[..., bytes]:
+    def encode(text: str = "", encoding: str = "latin1") -> bytes:
+        if type(text) is not str or encoding not in ("latin1", "latin-1"):
+            raise Corrupt("it calls bytes with something else than text")
+        loader.spend(text)
+        return text.encode("latin1")
+
+    return encode
+
+
+def _bytearray_of(loader: _Loader) -> Callable[..., bytearray]:
+    def make(content: bytes | str = b"", encoding: str = "latin1") -> bytearray:
+        if type(content) is str:
+            content = _bytes_of(loader)(content, encoding)
+        if type(content) is not bytes:
+            raise Corrupt("it calls bytearray with something else than bytes")
+        loader.spend(content)
+        return bytearray(content)
+
+    return make
+
+
+def _decimal_of(_loader: _Loader) -> Callable[[str], Decimal]:
+    def make(text: str) -> Decimal:
+        if type(text) is not str or len(text) > _MOST_DIGITS:
+            raise Corrupt("it calls Decimal with something else than a number's text")
+        return Decimal(text)
+
+    return make
+
+
+def _counter_of(loader: _Loader) -> Callable[..., Counter[Any]]:
+    def make(content: dict[Any, int] | None = None) -> Counter[Any]:
+        if content is not None and type(content) is not dict:
+            raise Corrupt("it calls Counter with something else than a dict")
+        loader.spend(content or ())
+        return Counter(content)
+
+    return make
+
+
+def _ordered_of(_loader: _Loader) -> Callable[[], OrderedDict[Any, Any]]:
+    def make() -> OrderedDict[Any, Any]:
+        return OrderedDict()
+
+    return make
+
+
+def _deque_of(loader: _Loader) -> Callable[..., deque[Any]]:
+    def make(content: tuple[()] | list[Any] = (), maxlen: int | None = None) -> deque[Any]:
+        loader.spend(content)
+        return deque(content, maxlen)
+
+    return make
+
+
+def _defaultdict_of(_loader: _Loader) -> Callable[..., defaultdict[Any, Any]]:
+    def make(factory: Any = None) -> defaultdict[Any, Any]:
+        if not isinstance(factory, _Factory):
+            return defaultdict(factory)
+        factory.uses.append(None)
+        return defaultdict(factory.kind)
+
+    return make
+
+
+def _uuid_of(_loader: _Loader) -> type:
+    """A new class each time: what a pickle may set on a class is set on none that is used."""
+    from uuid import UUID
+
+    class Made:
+        def __new__(cls) -> Any:
+            return object.__new__(UUID)
+
+    return Made
+
+
+def _safe_text_of(loader: _Loader) -> type:
+    real: type[str] = import_module("django.utils.safestring").SafeString
+
+    class Made:
+        def __new__(cls, text: str) -> Any:
+            if type(text) is not str:
+                raise Corrupt("it calls SafeString with something else than text")
+            loader.spend(text)
+            return real(text)
+
+    return Made
+
+
+_GUARDS: Final[dict[tuple[str, str], Callable[[_Loader], Any]]] = {
+    ("builtins", "encode"): _bytes_of,
+    ("builtins", "bytes"): _bytes_of,
+    ("builtins", "bytearray"): _bytearray_of,
+    ("decimal", "Decimal"): _decimal_of,
+    ("collections", "Counter"): _counter_of,
+    ("collections", "OrderedDict"): _ordered_of,
+    ("collections", "defaultdict"): _defaultdict_of,
+    ("collections", "deque"): _deque_of,
+    ("uuid", "UUID"): _uuid_of,
+    ("django.utils.safestring", "SafeString"): _safe_text_of,
+    ("django.utils.safestring", "SafeText"): _safe_text_of,
+}
+"""Types that copy what they are given, or that a pickle could change: what makes one in their place."""
+
+_TO_NEWLINE, _BY_1, _BY_4S, _BY_4, _BY_8 = -1, -2, -3, -4, -5  # as pickletools has them
+_LENGTHS: Final = {_BY_1: 1, _BY_4S: 4, _BY_4: 4, _BY_8: 8}
+_SIZES: Final = {ord(op.code): 0 if op.arg is None else op.arg.n for op in pickletools.opcodes}
+_PUTS: Final = frozenset(b"rp")
+
+
+def _walk(body: bytes) -> None:
+    """That the lengths in *body* add up, and it notes no value under a number that is beyond it.
+
+    :raises Corrupt: they do not; the unpickler would make room for whatever they say.
+    """
+    at, end, sizes = 0, len(body), _SIZES
+    while at < end:
+        operation = body[at]
+        size = sizes.get(operation, end)
+        at += 1
+        if operation in _PUTS:
+            _check_note(body, at)
+        if size >= 0:
+            at += size
+        elif size == _TO_NEWLINE:
+            lines = 2 if operation in b"ci" else 1
+            for _ in range(lines):
+                at = body.find(b"\n", at) + 1 or end + 1
+        else:
+            width = _LENGTHS[size]
+            at += width + int.from_bytes(body[at : at + width], "little")
+        if operation == 0x2E:
+            break
+    if at != end:
+        raise Corrupt("it is cut short")
+
+
+def _check_note(body: bytes, at: int) -> None:
+    if body[at - 1 : at] == b"r":
+        number = int.from_bytes(body[at : at + 4], "little")
+    else:
+        text = body[at : at + 12].partition(b"\n")[0]
+        number = int(text) if text.isdigit() else len(body)
+    if number >= len(body):
+        raise Corrupt("it is forged")
