@@ -52,15 +52,20 @@ PLAIN = [
     defaultdict(None, a=1),
     [defaultdict(list), defaultdict(list)],
     SafeString("<b>"),
+    [[str(number)] for number in range(300)],
 ]
 
 
 @pytest.mark.parametrize("protocol", range(2, 6))
-@pytest.mark.parametrize("value", PLAIN, ids=repr)
+@pytest.mark.parametrize("value", PLAIN, ids=lambda value: repr(value)[:40])
 def test_a_plain_value_comes_back_exactly(value: object, protocol: int) -> None:
     read = unpickle(pickle.dumps(value, protocol), MODULES)
     assert (read, type(read), repr(read)) == (value, type(value), repr(value))
     assert getattr(read, "default_factory", None) is getattr(value, "default_factory", None)
+
+
+def test_a_note_may_have_a_text_for_its_number() -> None:
+    assert unpickle(b"\x80\x02]p0\n.", MODULES) == []
 
 
 def test_an_exception_is_plain() -> None:

@@ -117,7 +117,7 @@ class Native:
             if data[:2] == PLAIN and len(data) <= self.plain_reads:
                 return unpackb(data[2:], strict_map_key=False)
             if data[:1] != MAGIC:
-                return self._without_envelope(data).value
+                return read_number(data) if self.foreign is None else self.foreign.read(data).value
             if data[:2] == AGED and len(data) <= self.plain_reads:
                 return opened(data).value
             return self._open(data, key).value

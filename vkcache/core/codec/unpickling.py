@@ -184,9 +184,7 @@ def _bytes_of(loader: _Loader) -> Callable[..., bytes]:
 
 
 def _bytearray_of(loader: _Loader) -> Callable[..., bytearray]:
-    def make(content: bytes | str = b"", encoding: str = "latin1") -> bytearray:
-        if type(content) is str:
-            content = _bytes_of(loader)(content, encoding)
+    def make(content: bytes = b"") -> bytearray:
         if type(content) is not bytes:
             raise Corrupt("it calls bytearray with something else than bytes")
         loader.spend(content)
