@@ -125,7 +125,6 @@ def rename(
     src: str,
     dst: str,
     version: int | None = None,
-    *,
     version_src: int | None = None,
     version_dst: int | None = None,
 ) -> Command[bool]:
@@ -133,7 +132,7 @@ def rename(
 
     :raises KeyNotFound: nothing is stored at *src*.
     """
-    wires = _from_to(space, src, dst, (version, version_src, version_dst))
+    wires = from_to(space, src, dst, (version, version_src, version_dst))
     return Command(RENAME, wires, partial(_renamed, src, yes))
 
 
@@ -142,7 +141,6 @@ def renamenx(
     src: str,
     dst: str,
     version: int | None = None,
-    *,
     version_src: int | None = None,
     version_dst: int | None = None,
 ) -> Command[bool]:
@@ -150,13 +148,16 @@ def renamenx(
 
     :raises KeyNotFound: nothing is stored at *src*.
     """
-    wires = _from_to(space, src, dst, (version, version_src, version_dst))
+    wires = from_to(space, src, dst, (version, version_src, version_dst))
     return Command(RENAMENX, wires, partial(_renamed, src, truth))
 
 
-def _from_to(
-    space: Space, src: str, dst: str, versions: tuple[int | None, int | None, int | None]
-) -> tuple[bytes, bytes]:
+Versions: TypeAlias = tuple[int | None, int | None, int | None]
+"""Of both keys where nothing else is said, of the one, of the other."""
+
+
+def from_to(space: Space, src: str, dst: str, versions: Versions) -> tuple[bytes, bytes]:
+    """Two keys on the wire, each of its own version where that is given, else of the first of *versions*."""
     both, of_src, of_dst = versions
     return space.key(src, both if of_src is None else of_src), space.key(
         dst, both if of_dst is None else of_dst

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from vkcache.core.keys import from_to
 from vkcache.core.plan import FIRST_TWO, Arg, Command, KeySpec, Reply, Verb
 from vkcache.core.replies import number, ok
 from vkcache.core.space import Space
@@ -149,7 +150,6 @@ def lpos(
     space: Space,
     key: str,
     value: object,
-    *,
     rank: int | None = None,
     count: int | None = None,
     maxlen: int | None = None,
@@ -199,6 +199,8 @@ def lmove(
     wherefrom: str = "LEFT",
     whereto: str = "RIGHT",
     version: int | None = None,
+    version_src: int | None = None,
+    version_dst: int | None = None,
 ) -> Command[Any]:
     """The item that was at the end *wherefrom* of *src* and is at the end *whereto* of *dst* now.
 
@@ -206,8 +208,8 @@ def lmove(
 
     :raises InvalidArgument: an end is neither "LEFT" nor "RIGHT"; nothing was sent.
     """
-    args = _from_to(space, src, dst, (wherefrom, whereto), version)
-    return Command(LMOVE, args, space.part(space.key(src, version)))
+    wires = from_to(space, src, dst, (version, version_src, version_dst))
+    return Command(LMOVE, (*wires, *_ends(wherefrom, whereto)), space.part(wires[0]))
 
 
 def blpop(
@@ -261,6 +263,8 @@ def blmove(
     wherefrom: str = "LEFT",
     whereto: str = "RIGHT",
     version: int | None = None,
+    version_src: int | None = None,
+    version_dst: int | None = None,
 ) -> Command[Any]:
     """`lmove`, which waits for an item of *src* for *timeout* seconds; 0 or None: for as long as it takes.
 
@@ -268,13 +272,13 @@ def blmove(
 
     :raises InvalidArgument: an end is neither "LEFT" nor "RIGHT", or the time-out is no number of seconds.
     """
-    args = _from_to(space, src, dst, (wherefrom, whereto), version)
-    return Command(BLMOVE, (*args, on_wire_seconds(timeout)), space.part(space.key(src, version)))
+    wires = from_to(space, src, dst, (version, version_src, version_dst))
+    args = (*wires, *_ends(wherefrom, whereto), on_wire_seconds(timeout))
+    return Command(BLMOVE, args, space.part(wires[0]))
 
 
-def _from_to(space: Space, src: str, dst: str, ends: tuple[str, str], version: int | None) -> tuple[Arg, ...]:
-    wherefrom, whereto = _word("wherefrom", ends[0], _ENDS), _word("whereto", ends[1], _ENDS)
-    return (*space.keys((src, dst), version), wherefrom, whereto)
+def _ends(wherefrom: str, whereto: str) -> tuple[str, str]:
+    return _word("wherefrom", wherefrom, _ENDS), _word("whereto", whereto, _ENDS)
 
 
 def _word(name: str, given: str, allowed: tuple[str, str]) -> str:

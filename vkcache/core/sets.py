@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from vkcache.core.globs import accepts
+from vkcache.core.keys import Versions, from_to
 from vkcache.core.plan import ALL, FIRST_TWO, Command, Pages, Reply, Verb
 from vkcache.core.replies import number, truth
 from vkcache.core.scanning import Rows, each_once, page_size
@@ -116,9 +117,18 @@ def _random(space: Space, verbs: tuple[Verb, Verb], wire: bytes, count: int | No
     return Command(several, (wire, count), space.parts(wire))
 
 
-def smove(space: Space, src: str, dst: str, member: object, version: int | None = None) -> Command[bool]:
+def smove(
+    space: Space,
+    src: str,
+    dst: str,
+    member: object,
+    version: int | None = None,
+    version_src: int | None = None,
+    version_dst: int | None = None,
+) -> Command[bool]:
     """True: *member* was in *src* and is in *dst* now; False: it was not, and nothing changes."""
-    return Command(SMOVE, (*space.keys((src, dst), version), space.member(member)), truth)
+    wires = from_to(space, src, dst, (version, version_src, version_dst))
+    return Command(SMOVE, (*wires, space.member(member)), truth)
 
 
 def sdiff(space: Space, *keys: str | Iterable[str], version: int | None = None) -> Command[Members]:
@@ -142,24 +152,39 @@ def sunion(space: Space, *keys: str | Iterable[str], version: int | None = None)
 
 
 def sdiffstore(
-    space: Space, dest: str, *keys: str | Iterable[str], version: int | None = None
+    space: Space,
+    dest: str,
+    *keys: str | Iterable[str],
+    version: int | None = None,
+    version_dest: int | None = None,
+    version_keys: int | None = None,
 ) -> Command[int]:
     """How many members `sdiff` has, which are what *dest* holds now, for ever; with 0 *dest* is gone."""
-    return _stored(space, SDIFFSTORE, dest, keys, version)
+    return _stored(space, SDIFFSTORE, dest, keys, (version, version_dest, version_keys))
 
 
 def sinterstore(
-    space: Space, dest: str, *keys: str | Iterable[str], version: int | None = None
+    space: Space,
+    dest: str,
+    *keys: str | Iterable[str],
+    version: int | None = None,
+    version_dest: int | None = None,
+    version_keys: int | None = None,
 ) -> Command[int]:
     """How many members `sinter` has, which are what *dest* holds now, for ever; with 0 *dest* is gone."""
-    return _stored(space, SINTERSTORE, dest, keys, version)
+    return _stored(space, SINTERSTORE, dest, keys, (version, version_dest, version_keys))
 
 
 def sunionstore(
-    space: Space, dest: str, *keys: str | Iterable[str], version: int | None = None
+    space: Space,
+    dest: str,
+    *keys: str | Iterable[str],
+    version: int | None = None,
+    version_dest: int | None = None,
+    version_keys: int | None = None,
 ) -> Command[int]:
     """How many members `sunion` has, which are what *dest* holds now, for ever; with 0 *dest* is gone."""
-    return _stored(space, SUNIONSTORE, dest, keys, version)
+    return _stored(space, SUNIONSTORE, dest, keys, (version, version_dest, version_keys))
 
 
 _Names: TypeAlias = tuple[str | Iterable[str], ...]
@@ -170,8 +195,10 @@ def _combined(space: Space, verb: Verb, keys: _Names, version: int | None) -> Co
     return Command(verb, wires, partial(_members, space, wires[0]))
 
 
-def _stored(space: Space, verb: Verb, dest: str, keys: _Names, version: int | None) -> Command[int]:
-    return Command(verb, (space.key(dest, version), *_wires(space, keys, version)), number)
+def _stored(space: Space, verb: Verb, dest: str, keys: _Names, versions: Versions) -> Command[int]:
+    both, of_dest, of_keys = versions
+    wire = space.key(dest, both if of_dest is None else of_dest)
+    return Command(verb, (wire, *_wires(space, keys, both if of_keys is None else of_keys)), number)
 
 
 def _wires(space: Space, keys: _Names, version: int | None) -> tuple[bytes, ...]:
@@ -185,7 +212,6 @@ def sscan(
     space: Space,
     key: str,
     cursor: int = 0,
-    *,
     match: str | None = None,
     count: int | None = None,
     version: int | None = None,
@@ -200,7 +226,7 @@ def sscan(
 
 
 def sscan_iter(
-    space: Space, key: str, *, match: str | None = None, count: int | None = None, version: int | None = None
+    space: Space, key: str, match: str | None = None, count: int | None = None, version: int | None = None
 ) -> Pages[Any]:
     """The members, each once, about *count* to a round trip; *match* as in `sscan`.
 

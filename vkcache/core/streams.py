@@ -41,11 +41,10 @@ def xadd(
     key: str,
     fields: Mapping[str, Any],
     id: str = "*",
-    *,
     maxlen: int | None = None,
-    minid: str | None = None,
     approximate: bool = True,
     nomkstream: bool = False,
+    minid: str | None = None,
     limit: int | None = None,
     version: int | None = None,
 ) -> Command[str | None]:
@@ -85,10 +84,9 @@ def _bounds(maxlen: int | None, minid: str | None, approximate: bool, limit: int
 def xtrim(
     space: Space,
     key: str,
-    *,
     maxlen: int | None = None,
-    minid: str | None = None,
     approximate: bool = True,
+    minid: str | None = None,
     limit: int | None = None,
     version: int | None = None,
 ) -> Command[int]:
@@ -177,7 +175,6 @@ def _entry(space: Space, wire: bytes, id: bytes, flat: Reply) -> Entry:
 def xread(
     space: Space,
     streams: Mapping[str, str],
-    *,
     count: int | None = None,
     block: int | None = None,
     version: int | None = None,

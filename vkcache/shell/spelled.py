@@ -1,0 +1,61 @@
+"""Keywords of other backends: a line of a table that takes the spellings which their users' code has.
+
+The function's own signature stays what tools and type checkers see. Its own keywords win: others are
+looked at where these can not be meant, because there is none of that name, or its place is taken.
+
+What may enter: a way in which a keyword of theirs says what one of ours says, or has nothing to say here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from vkcache.core.space import Space
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WITHOUT_EFFECT: Final[Mapping[str, str]] = {
+    "lock_class": "locks are of one class; subclass nothing, wrap what lock() answers",
+    "stampede_prevention": "get_or_set() keeps stampedes away from a value; early= says how early one is made anew",
+}
+"""What other backends' keywords ask for that there is no choice about here, and what to use instead."""
+
+
+def spelled(function: Callable[Concatenate[Space, P], R], **names: str) -> Callable[Concatenate[Space, P], R]:
+    """*function*, which takes each keyword of *names* for its own parameter of that value's name too.
+
+    One of an empty value is of no effect; a use that asks for more warns, see `WITHOUT_EFFECT`.
+    """
+    own = list(inspect.signature(function).parameters.values())[1:]
+    firsts = [one.name for one in own if one.kind is one.POSITIONAL_OR_KEYWORD]
+    rest = next((one.name for one in own if one.kind is one.VAR_POSITIONAL), "")
+    taken = {one.name for one in own} - {rest}
+
+    @wraps(function)
+    def spelling(space: Space, /, *args: Any, **given: Any) -> Any:
+        if given and not (taken.issuperset(given) and given.keys().isdisjoint(firsts[: len(args)])):
+            given = _renamed(names, given)
+            if rest in given:  # a sequence for what is given one by one
+                between = [given.pop(name) for name in firsts[len(args) :]]
+                args = (*args, *between, given.pop(rest))
+        return function(space, *args, **given)
+
+    spelling.__dict__["spellings"] = names
+    return spelling
+
+
+def _renamed(names: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """*given* under our names; a keyword twice under one of ours keeps its own, which nobody takes."""
+    ours: dict[str, Any] = {}
+    for name, value in given.items():
+        known = names.get(name, name)
+        if known:
+            ours[name if known in ours else known] = value
+        elif value:
+            warnings.warn(f"{name}= has no effect: {WITHOUT_EFFECT[name]}", stacklevel=4)
+    return ours
