@@ -49,10 +49,10 @@ def hset(
     key: str,
     field: str | None = None,
     value: object = None,
+    version: int | None = None,
     *,
     mapping: Mapping[str, object] | None = None,
     items: Sequence[Any] | None = None,
-    version: int | None = None,
 ) -> Command[int]:
     """How many fields were not in the hash and are now; those that were hold something else now.
 
