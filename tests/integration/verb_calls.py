@@ -72,6 +72,7 @@ OF_KEYS: dict[Verb, Calls] = {
     keys.SCAN: ((0, b"MATCH", b"*", b"COUNT", 10),),
     server.FLUSHDB: ((),),
     server.INFO: ((), (b"server",)),
+    server.SLOWLOG: ((b"LEN",), (b"GET", 1)),
     server.TIME: ((),),
 }
 
@@ -212,6 +213,7 @@ OF_STREAMS: dict[Verb, Calls] = {
     streams.XINFO: ((b"STREAM", b"a"), (b"GROUPS", b"a"), (b"CONSUMERS", b"a", b"g")),
     streamgroups.XGROUP_CREATE: ((b"CREATE", b"a", b"new", b"$"),),
     streamgroups.XGROUP_DESTROY: ((b"DESTROY", b"a", b"g"),),
+    streamgroups.XGROUP_DELCONSUMER: ((b"DELCONSUMER", b"a", b"g", b"x"),),
     streamgroups.XGROUP_SETID: ((b"SETID", b"a", b"g", b"0"),),
     streamgroups.XREADGROUP: (
         (b"GROUP", b"g", b"x", b"STREAMS", b"a", b">"),

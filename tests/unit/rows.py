@@ -302,6 +302,12 @@ def of_server() -> Iterator[Row]:
     yield Row(call(server.info), b"INFO", said, read)
     yield Row(call(server.info, "memory"), b"INFO memory", b"", {})
     yield Row(call(server.flush_db), b"FLUSHDB", b"OK", True)
+    yield Row(call(server.slowlog_len), b"SLOWLOG LEN", 2, 2)
+    yield Row(call(server.slowlog_get, 5), b"SLOWLOG GET 5", None, [])
+    slow = [7, 1700000000, 12000, [b"GET", b"k"], b"127.0.0.1:6", b""]
+    told = {"id": 7, "start_time": 1700000000, "duration": 12000, "command": b"GET k"}
+    told |= {"client_address": "127.0.0.1:6", "client_name": ""}
+    yield Row(call(server.slowlog_get), b"SLOWLOG GET 10", [slow], [told])
 
 
 WRONG = cast(Any, "soon")

@@ -77,6 +77,8 @@ def of_moves() -> Iterator[Row]:
     yield Row(
         call(blmove, "a", "b", None, "RIGHT", "LEFT", 2), b"BLMOVE p:2:a p:2:b RIGHT LEFT 0", None, None
     )
+    yield Row(call(lmove, "a", "b", version=2, version_dst=3), b"LMOVE p:2:a p:3:b LEFT RIGHT", b"5", 5)
+    yield Row(call(blmove, "a", "b", 1, version_src=3), b"BLMOVE p:3:a p:1:b LEFT RIGHT 1.000", b"5", 5)
 
 
 def of_waits() -> Iterator[Row]:

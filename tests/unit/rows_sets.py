@@ -54,6 +54,7 @@ def of_members() -> Iterator[Row]:
     yield Row(call(sets.scard, "k", 2), b"SCARD p:2:k", 0, 0)
     yield Row(call(sets.smove, "a", "b", "text"), b"SMOVE p:1:a p:1:b " + TEXT, 1, True)
     yield Row(call(sets.smove, "a", "b", 1, 2), b"SMOVE p:2:a p:2:b 1", 0, False)
+    yield Row(call(sets.smove, "a", "b", 1, 2, version_src=3), b"SMOVE p:3:a p:2:b 1", 1, True)
 
 
 def of_random_members() -> Iterator[Row]:
@@ -79,6 +80,8 @@ def of_several_sets() -> Iterator[Row]:
     ):
         yield Row(call(store, "d", "a", "b"), name + b" p:1:d p:1:a p:1:b", 2, 2)
         yield Row(call(store, "d", ("a", "b"), version=2), name + b" p:2:d p:2:a p:2:b", 0, 0)
+        yield Row(call(store, "d", "a", version=2, version_dest=3), name + b" p:3:d p:2:a", 0, 0)
+        yield Row(call(store, "d", "a", version_keys=4), name + b" p:1:d p:4:a", 0, 0)
 
 
 def of_a_sets_pages() -> Iterator[Row]:

@@ -117,7 +117,13 @@ def of_groups() -> Iterator[Row]:
     yield Row(call(destroy, "k", "g"), b"XGROUP DESTROY p:1:k g", 1, True)
     yield Row(call(destroy, "k", "g", 2), b"XGROUP DESTROY p:2:k g", 0, False)
     yield Row(call(setid, "k", "g", "0"), b"XGROUP SETID p:1:k g 0", b"OK", True)
-    yield Row(call(setid, "k", "g", "$", 2), b"XGROUP SETID p:2:k g $", b"OK", True)
+    yield Row(call(setid, "k", "g", "$", version=2), b"XGROUP SETID p:2:k g $", b"OK", True)
+    counted = call(create, "k", "g", "0", True, 3)
+    yield Row(counted, b"XGROUP CREATE p:1:k g 0 MKSTREAM ENTRIESREAD 3", b"OK", True)
+    yield Row(call(setid, "k", "g", "0", 0), b"XGROUP SETID p:1:k g 0 ENTRIESREAD 0", b"OK", True)
+    gone = streamgroups.xgroup_delconsumer
+    yield Row(call(gone, "k", "g", "c"), b"XGROUP DELCONSUMER p:1:k g c", 2, 2)
+    yield Row(call(gone, "k", "g", "c", 2), b"XGROUP DELCONSUMER p:2:k g c", 0, 0)
 
 
 def of_reading_in_a_group() -> Iterator[Row]:
@@ -174,6 +180,13 @@ def of_claiming() -> Iterator[Row]:
     xclaim, xautoclaim = streamgroups.xclaim, streamgroups.xautoclaim
     yield Row(call(xclaim, "k", "g", "c", 10, "1-1"), b"XCLAIM p:1:k g c 10 1-1", [ENTRY], [READ])
     yield Row(call(xclaim, "k", "g", "c", 0, "1", "2", version=2), b"XCLAIM p:2:k g c 0 1 2", [], [])
+    yield Row(
+        call(xclaim, "k", "g", "c", 0, ["1", "2"], idle=5, retrycount=0, force=True),
+        b"XCLAIM p:1:k g c 0 1 2 IDLE 5 RETRYCOUNT 0 FORCE",
+        [],
+        [],
+    )
+    yield Row(call(xclaim, "k", "g", "c", 0, "1", time=7), b"XCLAIM p:1:k g c 0 1 TIME 7", [], [])
     yield Row(
         call(xautoclaim, "k", "g", "c", 10),
         b"XAUTOCLAIM p:1:k g c 10 0-0",

@@ -6,6 +6,9 @@ or a key that is gone ends the walk, or memory grows with the number of keys del
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import pytest
 
 from tests.unit.feeding import SPACE, feed, feed_pages
@@ -92,6 +95,29 @@ def test_clear_deletes_all_versions_and_no_other_caches_keys() -> None:
     )
     assert fed.sent == [ALL % 0, b"UNLINK p:1:a p:-2:b:c", ALL % 5]
     assert fed.result is True
+
+
+def test_clearing_all_versions_by_its_own_name_answers_how_many_keys_are_gone() -> None:
+    fed = feed(keys.clear_all_versions(SPACE, 5), [b"0", [b"p:1:a", b"p:2:b", b"p:q:1:c"]], 2)
+    assert fed.result == 2
+
+
+def test_another_prefix_stands_in_the_place_of_the_caches_own_and_matches_literally() -> None:
+    fed = feed(keys.delete_pattern(SPACE, "a*", 2, "o[t]her", itersize=5), [b"0", [b"o[t]her:2:a"]], 1)
+    assert fed.sent == [rb"SCAN 0 MATCH o\[t\]her:2:a* COUNT 5", b"UNLINK o[t]her:2:a"]
+    assert fed.result == 1
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        lambda: keys.delete_pattern(SPACE, "a*", None, cast(str, 100)),
+        lambda: keys.scan(SPACE, 0, "*", 10, cast(str, 2)),
+    ],
+)
+def test_what_another_backend_takes_in_that_place_is_refused(plan: Callable[[], Any]) -> None:
+    with pytest.raises(InvalidArgument, match=r"by (its|their) name"):
+        next(iter(plan()))
 
 
 def test_clear_of_one_version_needs_no_second_look() -> None:

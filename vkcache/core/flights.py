@@ -306,17 +306,19 @@ def _sum(seen: Sight) -> str:
     return "" if seen.stored is None else sha1(seen.stored, usedforsecurity=False).hexdigest()
 
 
-def delete(space: Space, key: str, version: int | None = None) -> Steps[bool]:
+def delete(space: Space, key: str, version: int | None = None, prefix: str | None = None) -> Steps[bool]:
     """True: *key* was there and is not any more; False: it was missing.
 
-    What somebody is computing for it meanwhile is not stored.
+    What somebody is computing for it meanwhile is not stored. *prefix*: in the place of the cache's own.
     """
-    return _unlinked((space.key(key, version),), truth)
+    return _unlinked((space.under(prefix).key(key, version),), truth)
 
 
-def delete_alone(space: Space, key: str, version: int | None = None) -> Command[bool]:
+def delete_alone(
+    space: Space, key: str, version: int | None = None, prefix: str | None = None
+) -> Command[bool]:
     """`delete` as one command."""
-    wire = space.key(key, version)
+    wire = space.under(prefix).key(key, version)
     return Command(REMOVE, (lua.REMOVE, 2, wire, beside(b"flight", wire)), truth)
 
 

@@ -205,6 +205,8 @@ def scan(
 
     A name may come twice in one iteration, and a page may be empty (https://valkey.io/commands/scan/).
     """
+    if key_type is not None and not isinstance(key_type, str):
+        raise InvalidArgument("key_type is the name of a kind of value; version= is given by its name")
     names = partial(space.keyspace.names, version=version)
     page = _page(cursor, space.pattern(pattern, version), page_size(space, count), key_type)
     return Command(page.verb, page.args, lambda reply: _then(page.decode(reply), names))
@@ -280,10 +282,34 @@ def _unlink(wires: _Wires) -> Command[int]:
 
 
 def delete_pattern(
-    space: Space, pattern: str, version: int | None = None, *, itersize: int | None = None
+    space: Space,
+    pattern: str,
+    version: int | None = None,
+    prefix: str | None = None,
+    *,
+    itersize: int | None = None,
 ) -> Steps[int]:
-    """How many keys matched the glob *pattern* and are gone; SCAN and UNLINK, *itersize* keys at a time."""
-    return (yield from each_page(space, space.pattern(pattern, version), _unlink, itersize))
+    """How many keys matched the glob *pattern* and are gone; SCAN and UNLINK, *itersize* keys at a time.
+
+    *prefix*: in the place of the cache's own; it matches literally.
+    """
+    match = space.under(prefix).pattern(pattern, version)
+    return (yield from each_page(space, match, _unlink, itersize))
+
+
+def clear_all_versions(space: Space, itersize: int | None = None) -> Steps[int]:
+    """How many keys of this cache, of all versions, are gone. No other cache's are.
+
+    :raises Misconfigured: nothing in its keys tells them from other caches'.
+    """
+    keyspace = space.keyspace
+
+    def unlink_own(wires: _Wires) -> Plan[int]:
+        own = keyspace.owned(wires)
+        return _unlink(own) if own else Done(0)
+
+    match = on_wire(keyspace.pattern_of_all_versions())
+    return (yield from each_page(space, match, unlink_own, itersize))
 
 
 def clear(space: Space, version: int | None = None, *, itersize: int | None = None) -> Steps[bool]:
@@ -295,11 +321,5 @@ def clear(space: Space, version: int | None = None, *, itersize: int | None = No
     if version is not None:
         yield from each_page(space, on_wire(keyspace.pattern_of_version(version)), _unlink, itersize)
         return True
-
-    def unlink_own(wires: _Wires) -> Plan[int]:
-        own = keyspace.owned(wires)
-        return _unlink(own) if own else Done(0)
-
-    match = on_wire(keyspace.pattern_of_all_versions())
-    yield from each_page(space, match, unlink_own, itersize)
+    yield from clear_all_versions(space, itersize)
     return True

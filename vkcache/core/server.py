@@ -1,12 +1,13 @@
-"""Commands on a whole server: FLUSHDB, INFO, TIME (https://valkey.io/commands/#server).
+"""Commands on a whole server: FLUSHDB, INFO, SLOWLOG, TIME (https://valkey.io/commands/#server).
 
 What may enter: one function a command of valkey's server group.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from vkcache.core.keyspace import as_text
 from vkcache.core.plan import NO_KEYS, Command, Reply, Spread, Verb
 from vkcache.core.replies import info as read_info
 from vkcache.core.replies import ok
@@ -14,6 +15,7 @@ from vkcache.core.space import Space
 
 FLUSHDB = Verb(b"FLUSHDB", NO_KEYS, idempotent=True, spread=Spread.ALL_OK)
 INFO = Verb(b"INFO", NO_KEYS, readonly=True)
+SLOWLOG = Verb(b"SLOWLOG", NO_KEYS, readonly=True, primary=True)
 TIME = Verb(b"TIME", NO_KEYS, readonly=True, primary=True)
 
 _END: Final = 2**40
@@ -31,6 +33,26 @@ def info(_space: Space, section: str | None = None) -> Command[dict[str, int | f
     https://valkey.io/commands/info/
     """
     return Command(INFO, () if section is None else (section,), read_info)
+
+
+def slowlog_get(_space: Space, count: int = 10) -> Command[list[dict[str, Any]]]:
+    """The last *count* commands that took the server long, the newest first; -1 for all that it remembers.
+
+    Of each "id", "start_time" (Unix seconds), "duration" (microseconds), "command" (its words, joined by
+    blanks, in bytes), "client_address" and "client_name". https://valkey.io/commands/slowlog-get/
+    """
+    return Command(SLOWLOG, (b"GET", count), _slow)
+
+
+def _slow(replies: Reply) -> list[dict[str, Any]]:
+    names = ("id", "start_time", "duration", "command", "client_address", "client_name")
+    rows = [[*row[:3], b" ".join(row[3]), *map(as_text, row[4:])] for row in replies or ()]
+    return [dict(zip(names, row, strict=False)) for row in rows]
+
+
+def slowlog_len(_space: Space) -> Command[int]:
+    """How many commands `slowlog_get` would answer at most."""
+    return Command(SLOWLOG, (b"LEN",), lambda reply: int(reply or 0))
 
 
 def _seconds(reply: Reply) -> float | None:

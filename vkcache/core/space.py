@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from vkcache.core.codec import Codec, Fields
 from vkcache.core.codec.envelope import PLAIN
@@ -20,7 +20,7 @@ from vkcache.core.keyspace import Keyspace, as_text, on_wire
 from vkcache.core.layouts import NATIVE as PLAIN_HASHES
 from vkcache.core.layouts import HashLayout
 from vkcache.core.plan import Reply
-from vkcache.errors import Undecodable, Unencodable
+from vkcache.errors import InvalidArgument, Undecodable, Unencodable
 
 
 class Missing:
@@ -92,6 +92,17 @@ class Space:
 
     def pattern(self, pattern: str, version: int | None = None) -> bytes:
         return on_wire(self.keyspace.pattern(pattern, version))
+
+    def under(self, prefix: str | None) -> Space:
+        """This space with *prefix* in the place of its own; itself where that is None or empty.
+
+        :raises InvalidArgument: the prefix is no str.
+        """
+        if not prefix:
+            return self
+        if not isinstance(prefix, str):
+            raise InvalidArgument(f"prefix={prefix!r}: give a str; other arguments are given by their names")
+        return evolve(self, keyspace=evolve(self.keyspace, prefix=prefix))
 
     def means_default(self, timeout: Timeout) -> bool:
         """Whether *timeout* stands for the cache's own."""

@@ -7,7 +7,7 @@ What may enter: one function a command of valkey's stream group that names a con
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -48,6 +48,7 @@ _STREAMS = KeySpec(4, 0, 0, word=b"STREAMS")
 
 XGROUP_CREATE = Verb(b"XGROUP", OF_STREAM)
 XGROUP_DESTROY = Verb(b"XGROUP", OF_STREAM, idempotent=True, empty=0)
+XGROUP_DELCONSUMER = Verb(b"XGROUP", OF_STREAM, idempotent=True, empty=0)
 XGROUP_SETID = Verb(b"XGROUP", OF_STREAM, idempotent=True)
 XREADGROUP = Verb(b"XREADGROUP", _STREAMS)
 XREADGROUP_BLOCKING = Verb(b"XREADGROUP", _STREAMS, blocking=True)
@@ -63,19 +64,24 @@ def xgroup_create(
     key: str,
     group: str,
     id: str = "$",
-    *,
     mkstream: bool = False,
+    entries_read: int | None = None,
     version: int | None = None,
 ) -> Command[bool]:
     """True: the stream has the group, which is handed the entries after *id*; ``$``: those still to come.
 
-    *mkstream*: a missing stream is created, empty.
+    *mkstream*: a missing stream is created, empty. *entries_read*: how many entries count as handed out,
+    from which the server tells the group's lag.
 
     :raises GroupExists: the stream has a group of this name already.
     :raises KeyNotFound: *key* is missing.
     """
-    args = (b"CREATE", space.key(key, version), group, id, *((b"MKSTREAM",) if mkstream else ()))
-    return Command(XGROUP_CREATE, args, ok)
+    words = ((b"MKSTREAM",) if mkstream else ()) + _entries_read(entries_read)
+    return Command(XGROUP_CREATE, (b"CREATE", space.key(key, version), group, id, *words), ok)
+
+
+def _entries_read(count: int | None) -> tuple[Arg, ...]:
+    return () if count is None else (b"ENTRIESREAD", count)
 
 
 def xgroup_destroy(space: Space, key: str, group: str, version: int | None = None) -> Command[bool]:
@@ -86,12 +92,30 @@ def xgroup_destroy(space: Space, key: str, group: str, version: int | None = Non
     return Command(XGROUP_DESTROY, (b"DESTROY", space.key(key, version), group), truth)
 
 
-def xgroup_setid(space: Space, key: str, group: str, id: str, version: int | None = None) -> Command[bool]:
-    """True: the group is handed the entries after *id* next.
+def xgroup_delconsumer(
+    space: Space, key: str, group: str, consumer: str, version: int | None = None
+) -> Command[int]:
+    """How many entries were pending for *consumer*, which is gone from the group, and they with it.
 
     :raises KeyNotFound: *key* is missing, or has no such group.
     """
-    return Command(XGROUP_SETID, (b"SETID", space.key(key, version), group, id), ok)
+    return Command(XGROUP_DELCONSUMER, (b"DELCONSUMER", space.key(key, version), group, consumer), number)
+
+
+def xgroup_setid(
+    space: Space,
+    key: str,
+    group: str,
+    id: str,
+    entries_read: int | None = None,
+    version: int | None = None,
+) -> Command[bool]:
+    """True: the group is handed the entries after *id* next; *entries_read* as in `xgroup_create`.
+
+    :raises KeyNotFound: *key* is missing, or has no such group.
+    """
+    args = (b"SETID", space.key(key, version), group, id, *_entries_read(entries_read))
+    return Command(XGROUP_SETID, args, ok)
 
 
 def xreadgroup(
@@ -99,7 +123,6 @@ def xreadgroup(
     group: str,
     consumer: str,
     streams: Mapping[str, str],
-    *,
     count: int | None = None,
     block: int | None = None,
     noack: bool = False,
@@ -174,19 +197,30 @@ def xclaim(
     group: str,
     consumer: str,
     min_idle_time: int,
-    *ids: str,
+    *ids: str | Iterable[str],
+    idle: int | None = None,
+    time: int | None = None,
+    retrycount: int | None = None,
+    force: bool = False,
     version: int | None = None,
 ) -> Command[list[Entry]]:
     """Those of the pending entries *ids* that are *consumer*'s now; [] where none was.
 
-    *min_idle_time*: milliseconds since they were handed out last, less of which leaves them as they are.
+    *ids*: one by one, or as one sequence. *min_idle_time*: milliseconds since they were handed out last,
+    less of which leaves them as they are. What counts from now on: *idle*, as the milliseconds since they
+    were handed out, or *time*, as when (Unix milliseconds); *retrycount*, as how often. *force*: also
+    entries that are pending for nobody.
 
     :raises KeyNotFound: *key* is missing, or has no such group.
     :raises InvalidArgument: no ids; nothing was sent.
     """
     wire = space.key(key, version)
-    args: tuple[Arg, ...] = (wire, group, consumer, min_idle_time, *some(ids))
-    return Command(XCLAIM, args, partial(entries, space, wire))
+    names = tuple([id for one in ids for id in ([one] if isinstance(one, str) else one)])
+    args: list[Arg] = [wire, group, consumer, min_idle_time, *some(names)]
+    for word, given in ((b"IDLE", idle), (b"TIME", time), (b"RETRYCOUNT", retrycount)):
+        args += () if given is None else (word, given)
+    args += (b"FORCE",) if force else ()
+    return Command(XCLAIM, tuple(args), partial(entries, space, wire))
 
 
 def xautoclaim(
@@ -196,8 +230,8 @@ def xautoclaim(
     consumer: str,
     min_idle_time: int,
     start: str = "0-0",
-    *,
     count: int | None = None,
+    *,
     version: int | None = None,
 ) -> Command[tuple[str, list[Entry]]]:
     """(Where to go on, the entries that are *consumer*'s now); go on until that is ``0-0``.

@@ -19,6 +19,7 @@ from vkcache.core.plan import Command, Plan
 from vkcache.core.space import Space
 from vkcache.django.sites import Site, site
 from vkcache.django.util import NoCompressor, WholeCodec
+from vkcache.errors import InvalidArgument
 from vkcache.shell.adoor import AsyncDoor
 from vkcache.shell.binding import Function, awaited, awaited_hold, awaited_stream
 from vkcache.shell.client import Carrier
@@ -125,7 +126,12 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
         """KEY_FUNCTION, or a subclass's own ``make_key`` (Django lets one override it)."""
         if type(self).make_key is ValkeyCache.make_key:
             return of_settings
-        return lambda key, _prefix, version: self.make_key(key, version)
+        return self._made_by_subclass
+
+    def _made_by_subclass(self, key: str, prefix: str, version: int) -> str:
+        if prefix != self.key_prefix:
+            raise InvalidArgument(f"prefix={prefix!r}: the make_key() of {type(self).__name__} has its own")
+        return self.make_key(key, version)
 
     def _key_check(self) -> Callable[[str], None]:
         """Django's `validate_key`, called at once only for the keys that its default has a warning for."""
@@ -153,7 +159,7 @@ class ValkeyCache(Commands, AwaitedCommands, Both, BaseCache):
     def _cache(self) -> RawCache:
         return RawCache(self)
 
-    def get_client(self, key: str | None = None, *, write: bool = False) -> valkey.Valkey:
+    def get_client(self, key: str | None = None, write: bool = False) -> valkey.Valkey:
         """valkey-py's client for the server of *key*, over a pool that callers share; keys and values raw.
 
         *write*: the primary's, where replicas answer reads.

@@ -26,9 +26,12 @@ class Spaced(Shell):
         """The key on the wire."""
         return self.space.keyspace.make(key, version)
 
-    def make_pattern(self, pattern: str, version: int | None = None) -> str:
-        """A glob for the keys on the wire whose names match *pattern*; prefix and version match literally."""
-        return self.space.keyspace.pattern(pattern, version)
+    def make_pattern(self, pattern: str, version: int | None = None, prefix: str | None = None) -> str:
+        """A glob for the keys on the wire whose names match *pattern*; prefix and version match literally.
+
+        *prefix*: in the place of the cache's own.
+        """
+        return self.space.under(prefix).keyspace.pattern(pattern, version)
 
     def reverse_key(self, key: str) -> str:
         """The user's own name of a key on the wire.

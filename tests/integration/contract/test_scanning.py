@@ -143,7 +143,7 @@ def test_itersize_is_the_size_of_a_page(make: Make, place: Place) -> None:
         pytest.skip("an engine in this process counts no calls")
     fill(place.raw, 1000)
 
-    def pages(cache: Client, **options: int) -> int:
+    def pages(cache: Client, **options: Any) -> int:
         place.raw("CONFIG", "RESETSTAT")
         cache.delete_pattern("none*", **options)
         calls: int = place.raw("INFO", "commandstats")["cmdstat_scan"]["calls"]
