@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 WITHOUT_EFFECT: Final[Mapping[str, str]] = {
     "lock_class": "locks are of one class; subclass nothing, wrap what lock() answers",
-    "stampede_prevention": "get_or_set() keeps stampedes away from a value; early= says how early one is made anew",
+    "stampede_prevention": "get_or_set() lets one caller compute; its early= says how soon again",
 }
 """What other backends' keywords ask for that there is no choice about here, and what to use instead."""
 
@@ -29,7 +29,9 @@ WITHOUT_EFFECT: Final[Mapping[str, str]] = {
 def spelled(function: Callable[Concatenate[Space, P], R], **names: str) -> Callable[Concatenate[Space, P], R]:
     """*function*, which takes each keyword of *names* for its own parameter of that value's name too.
 
-    One of an empty value is of no effect; a use that asks for more warns, see `WITHOUT_EFFECT`.
+    One whose name there is empty is of no effect; where it asks for something a warning says so.
+
+    :raises TypeError: when called, as any function: an unknown keyword, or two for one parameter.
     """
     own = list(inspect.signature(function).parameters.values())[1:]
     firsts = [one.name for one in own if one.kind is one.POSITIONAL_OR_KEYWORD]
@@ -41,7 +43,7 @@ def spelled(function: Callable[Concatenate[Space, P], R], **names: str) -> Calla
         if given and not (taken.issuperset(given) and given.keys().isdisjoint(firsts[: len(args)])):
             given = _renamed(names, given)
             if rest in given:  # a sequence for what is given one by one
-                between = [given.pop(name) for name in firsts[len(args) :]]
+                between = [given.pop(name) for name in firsts[len(args) :] if name in given]
                 args = (*args, *between, given.pop(rest))
         return function(space, *args, **given)
 
@@ -50,12 +52,17 @@ def spelled(function: Callable[Concatenate[Space, P], R], **names: str) -> Calla
 
 
 def _renamed(names: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """*given* under our names; a keyword twice under one of ours keeps its own, which nobody takes."""
+    """*given* under our names.
+
+    :raises TypeError: two of them are one under our names.
+    """
     ours: dict[str, Any] = {}
     for name, value in given.items():
         known = names.get(name, name)
+        if known in ours:
+            raise TypeError(f"{name}= and another keyword both mean {known}=: give one")
         if known:
-            ours[name if known in ours else known] = value
+            ours[known] = value
         elif value:
             warnings.warn(f"{name}= has no effect: {WITHOUT_EFFECT[name]}", stacklevel=4)
     return ours

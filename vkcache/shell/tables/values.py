@@ -15,20 +15,21 @@ from vkcache.shell.binding import (
 )
 from vkcache.shell.locks import AsyncLock, Lock
 from vkcache.shell.semaphores import AsyncSemaphore, Semaphore
+from vkcache.shell.spelled import spelled
 
 
 class Strings:
     """Commands on values."""
 
-    get = command(strings.get)
+    get = command(spelled(strings.get, stampede_prevention=""))
     getex = command(strings.getex)
-    set = command(strings.set)
-    add = command(strings.add)
-    get_many = plan(strings.get_many)
+    set = command(spelled(strings.set, stampede_prevention=""))
+    add = command(spelled(strings.add, stampede_prevention=""))
+    get_many = plan(spelled(strings.get_many, stampede_prevention=""))
     mget = plan(strings.mget)
-    set_many = plan(strings.set_many)
+    set_many = plan(spelled(strings.set_many, stampede_prevention=""))
     mset = plan(strings.mset)
-    get_or_set = plan(flights.get_or_set)
+    get_or_set = plan(spelled(flights.get_or_set, stampede_prevention=""))
     incr = either(compound.incr, strings.incr)
     decr = either(compound.decr, strings.decr)
 
@@ -36,15 +37,15 @@ class Strings:
 class AwaitedStrings:
     """Commands on values, awaited."""
 
-    aget = awaited(strings.get)
+    aget = awaited(spelled(strings.get, stampede_prevention=""))
     agetex = awaited(strings.getex)
-    aset = awaited(strings.set)
-    aadd = awaited(strings.add)
-    aget_many = awaited(strings.get_many)
+    aset = awaited(spelled(strings.set, stampede_prevention=""))
+    aadd = awaited(spelled(strings.add, stampede_prevention=""))
+    aget_many = awaited(spelled(strings.get_many, stampede_prevention=""))
     amget = awaited(strings.mget)
-    aset_many = awaited(strings.set_many)
+    aset_many = awaited(spelled(strings.set_many, stampede_prevention=""))
     amset = awaited(strings.mset)
-    aget_or_set = awaited(flights.get_or_set)
+    aget_or_set = awaited(spelled(flights.get_or_set, stampede_prevention=""))
     aincr = awaited(compound.incr)
     adecr = awaited(compound.decr)
 
@@ -55,7 +56,7 @@ class Keys:
     delete = either(flights.delete, flights.delete_alone)
     delete_many = plan(flights.delete_many)
     has_key = command(keys.has_key)
-    touch = command(keys.touch)
+    touch = command(spelled(keys.touch, stampede_prevention=""))
     expire = command(keys.expire)
     pexpire = command(keys.pexpire)
     expire_at = command(keys.expire_at)
@@ -72,8 +73,9 @@ class Keys:
     incr_version = either(compound.incr_version, compound.alone(keys.incr_version))
     decr_version = either(compound.decr_version, compound.alone(keys.decr_version))
     scan = plan(keys.scan)
-    iter_keys = stream(keys.iter_keys)
-    keys = plan(keys.keys)  # last: from here on the name is the method, no longer the module
+    iter_keys = stream(spelled(keys.iter_keys, search="pattern"))
+    # Last: from here on the name is the method, no longer the module.
+    keys = plan(spelled(keys.keys, search="pattern"))
 
 
 class AwaitedKeys:
@@ -82,7 +84,7 @@ class AwaitedKeys:
     adelete = awaited(flights.delete)
     adelete_many = awaited(flights.delete_many)
     ahas_key = awaited(keys.has_key)
-    atouch = awaited(keys.touch)
+    atouch = awaited(spelled(keys.touch, stampede_prevention=""))
     aexpire = awaited(keys.expire)
     apexpire = awaited(keys.pexpire)
     aexpire_at = awaited(keys.expire_at)
@@ -99,23 +101,23 @@ class AwaitedKeys:
     aincr_version = awaited(compound.incr_version)
     adecr_version = awaited(compound.decr_version)
     ascan = awaited(keys.scan)
-    aiter_keys = awaited_stream(keys.iter_keys)
-    akeys = awaited(keys.keys)
+    aiter_keys = awaited_stream(spelled(keys.iter_keys, search="pattern"))
+    akeys = awaited(spelled(keys.keys, search="pattern"))
 
 
 class Locks:
     """What is held for a while."""
 
-    lock = hold(locks.terms, Lock, AsyncLock)
-    get_lock = hold(locks.terms, Lock, AsyncLock)
+    lock = hold(spelled(locks.terms, lock_class=""), Lock, AsyncLock)
+    get_lock = hold(spelled(locks.terms, lock_class=""), Lock, AsyncLock)
     semaphore = hold(semaphores.terms, Semaphore, AsyncSemaphore)
 
 
 class AwaitedLocks:
     """What is held for a while, by tasks."""
 
-    alock = awaited_hold(locks.terms, AsyncLock)
-    aget_lock = awaited_hold(locks.terms, AsyncLock)
+    alock = awaited_hold(spelled(locks.terms, lock_class=""), AsyncLock)
+    aget_lock = awaited_hold(spelled(locks.terms, lock_class=""), AsyncLock)
     asemaphore = awaited_hold(semaphores.terms, AsyncSemaphore)
 
 
@@ -137,8 +139,11 @@ class Whole:
     delete_pattern = plan(keys.delete_pattern)
     clear = plan(keys.clear)
     reinsert_keys = plan(compound.reinsert_keys)
+    clear_all_versions = plan(keys.clear_all_versions)
     flush_db = plan(server.flush_db)
     info = plan(server.info)
+    slowlog_get = plan(server.slowlog_get)
+    slowlog_len = plan(server.slowlog_len)
 
 
 class AwaitedWhole:
@@ -147,5 +152,8 @@ class AwaitedWhole:
     adelete_pattern = awaited(keys.delete_pattern)
     aclear = awaited(keys.clear)
     areinsert_keys = awaited(compound.reinsert_keys)
+    aclear_all_versions = awaited(keys.clear_all_versions)
     aflush_db = awaited(server.flush_db)
     ainfo = awaited(server.info)
+    aslowlog_get = awaited(server.slowlog_get)
+    aslowlog_len = awaited(server.slowlog_len)
