@@ -40,13 +40,13 @@ VERBS = _verbs()
 # A script says by what it does whether it reads or writes; to the server EVAL is neither.
 SCRIPTS = {b"EVAL", b"EVALSHA", b"FCALL"}
 # What the server says of these it says of each subcommand.
-CONTAINERS = {b"XINFO", b"XGROUP"}
+CONTAINERS = {b"SLOWLOG", b"XINFO", b"XGROUP"}
 # They wait for nothing unless asked to; the server calls them blocking either way.
 MAY_BLOCK = {b"XREAD", b"XREADGROUP"}
 # Reads of which a server that holds nothing has more to say than `empty`.
-NOT_EMPTY = {b"INFO", b"TIME"}
+NOT_EMPTY = {b"INFO", b"SLOWLOG", b"TIME"}
 # They touch no key, so the server calls them neither a read nor a write.
-NEITHER = {b"INFO", b"TIME"}
+NEITHER = {b"INFO", b"SLOWLOG", b"TIME"}
 # Reads that answer as many items as are asked for: where the first stands, and what a missing one is.
 AS_MANY: dict[bytes, tuple[int, int | None]] = {
     b"MGET": (0, None),

@@ -212,8 +212,7 @@ OF_STREAMS: dict[Verb, Calls] = {
     streams.XTRIM: ((b"a", b"MAXLEN", b"=", 1), (b"a", b"MINID", b"=", b"2-1")),
     streams.XINFO: ((b"STREAM", b"a"), (b"GROUPS", b"a"), (b"CONSUMERS", b"a", b"g")),
     streamgroups.XGROUP_CREATE: ((b"CREATE", b"a", b"new", b"$"),),
-    streamgroups.XGROUP_DESTROY: ((b"DESTROY", b"a", b"g"),),
-    streamgroups.XGROUP_DELCONSUMER: ((b"DELCONSUMER", b"a", b"g", b"x"),),
+    streamgroups.XGROUP_REMOVE: ((b"DESTROY", b"a", b"g"), (b"DELCONSUMER", b"a", b"g", b"x")),
     streamgroups.XGROUP_SETID: ((b"SETID", b"a", b"g", b"0"),),
     streamgroups.XREADGROUP: (
         (b"GROUP", b"g", b"x", b"STREAMS", b"a", b">"),

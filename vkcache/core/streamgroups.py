@@ -47,8 +47,7 @@ class Delivery:
 _STREAMS = KeySpec(4, 0, 0, word=b"STREAMS")
 
 XGROUP_CREATE = Verb(b"XGROUP", OF_STREAM)
-XGROUP_DESTROY = Verb(b"XGROUP", OF_STREAM, idempotent=True, empty=0)
-XGROUP_DELCONSUMER = Verb(b"XGROUP", OF_STREAM, idempotent=True, empty=0)
+XGROUP_REMOVE = Verb(b"XGROUP", OF_STREAM, idempotent=True, empty=0)
 XGROUP_SETID = Verb(b"XGROUP", OF_STREAM, idempotent=True)
 XREADGROUP = Verb(b"XREADGROUP", _STREAMS)
 XREADGROUP_BLOCKING = Verb(b"XREADGROUP", _STREAMS, blocking=True)
@@ -89,7 +88,7 @@ def xgroup_destroy(space: Space, key: str, group: str, version: int | None = Non
 
     :raises KeyNotFound: *key* is missing.
     """
-    return Command(XGROUP_DESTROY, (b"DESTROY", space.key(key, version), group), truth)
+    return Command(XGROUP_REMOVE, (b"DESTROY", space.key(key, version), group), truth)
 
 
 def xgroup_delconsumer(
@@ -99,7 +98,7 @@ def xgroup_delconsumer(
 
     :raises KeyNotFound: *key* is missing, or has no such group.
     """
-    return Command(XGROUP_DELCONSUMER, (b"DELCONSUMER", space.key(key, version), group, consumer), number)
+    return Command(XGROUP_REMOVE, (b"DELCONSUMER", space.key(key, version), group, consumer), number)
 
 
 def xgroup_setid(
