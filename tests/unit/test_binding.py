@@ -140,7 +140,7 @@ def test_a_line_is_on_the_line_below_in_the_same_order() -> None:
 
 def test_these_lines_are_holds() -> None:
     made = {
-        name: (line.function, line.kind, line.async_kind)
+        name: (inspect.unwrap(line.function), line.kind, line.async_kind)
         for name, line in LINES.items()
         if isinstance(line, hold)
     }

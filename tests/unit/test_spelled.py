@@ -185,6 +185,12 @@ def test_what_nobody_takes_is_a_type_error(given: dict[str, Any]) -> None:
         zcount(SPACE, "k", **given)
 
 
+def test_a_sequence_beside_what_is_given_one_by_one_is_a_type_error() -> None:
+    theirs: dict[str, Any] = {"keys": ["b"]}
+    with pytest.raises(TypeError):
+        spelled(sets.sdiff)(SPACE, "a", **theirs)
+
+
 def test_what_has_no_effect_warns_where_it_asks_for_something() -> None:
     get = spelled(strings.get, stampede_prevention="")
     with warnings.catch_warnings():

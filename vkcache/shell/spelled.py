@@ -11,10 +11,11 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from vkcache.core.space import Space
+from vkcache.shell.binding import Function
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +34,13 @@ def spelled(function: Callable[Concatenate[Space, P], R], **names: str) -> Calla
 
     :raises TypeError: when called, as any function: an unknown keyword, or two for one parameter.
     """
+    made: Callable[Concatenate[Space, P], R] = _spelled(function, tuple(names.items()))
+    return made
+
+
+@cache  # so that a method and its awaited sibling are of one function
+def _spelled(function: Function, spellings: tuple[tuple[str, str], ...]) -> Function:
+    names = dict(spellings)
     own = list(inspect.signature(function).parameters.values())[1:]
     firsts = [one.name for one in own if one.kind is one.POSITIONAL_OR_KEYWORD]
     rest = next((one.name for one in own if one.kind is one.VAR_POSITIONAL), "")
@@ -42,7 +50,7 @@ def spelled(function: Callable[Concatenate[Space, P], R], **names: str) -> Calla
     def spelling(space: Space, /, *args: Any, **given: Any) -> Any:
         if given and not (taken.issuperset(given) and given.keys().isdisjoint(firsts[: len(args)])):
             given = _renamed(names, given)
-            if rest in given:  # a sequence for what is given one by one
+            if rest in given and len(args) <= len(firsts):  # a sequence for what is given one by one
                 between = [given.pop(name) for name in firsts[len(args) :] if name in given]
                 args = (*args, *between, given.pop(rest))
         return function(space, *args, **given)

@@ -106,8 +106,11 @@ EMPTY: dict[str, tuple[Ask, Any]] = {
     "blpop": (lambda cache: cache.blpop("k"), None),
     "brpop": (lambda cache: cache.brpop("k"), None),
     "blmove": (lambda cache: cache.blmove("k", "l", 0), None),
+    "clear_all_versions": (lambda cache: cache.clear_all_versions(), 0),
     "flush_db": (lambda cache: cache.flush_db(), False),
     "info": (lambda cache: cache.info(), {}),
+    "slowlog_get": (lambda cache: cache.slowlog_get(), []),
+    "slowlog_len": (lambda cache: cache.slowlog_len(), 0),
 }
 
 # The same of sets and sorted sets.
@@ -172,6 +175,7 @@ EMPTY_OTHERS: dict[str, tuple[Ask, Any]] = {
     "xinfo_consumers": (lambda cache: cache.xinfo_consumers("k", "g"), []),
     "xgroup_create": (lambda cache: cache.xgroup_create("k", "g"), False),
     "xgroup_destroy": (lambda cache: cache.xgroup_destroy("k", "g"), False),
+    "xgroup_delconsumer": (lambda cache: cache.xgroup_delconsumer("k", "g", "c"), 0),
     "xgroup_setid": (lambda cache: cache.xgroup_setid("k", "g", "0"), False),
     "xreadgroup": (lambda cache: cache.xreadgroup("g", "c", {"k": ">"}), {}),
     "xreadgroup block": (lambda cache: cache.xreadgroup("g", "c", {"k": ">"}, block=0), {}),
