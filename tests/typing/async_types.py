@@ -142,7 +142,7 @@ async def siblings(cache: ValkeyCache) -> None:
 async def refused(cache: AsyncClient, backend: ValkeyCache, pipe: AsyncPipeline) -> None:
     await cache.get_or_set("a", 1, lock_timeout="5")  # type: ignore[arg-type]  # a time is a number
     await backend.aget_or_set("a", 1, early="1")  # type: ignore[arg-type]  # a number
-    await cache.lock("k", lease=5)  # type: ignore[call-arg]  # a keyword that is not there
+    await cache.lock("k", lease="5")  # type: ignore[arg-type]  # a time is a number
     await cache.semaphore("k")  # type: ignore[call-arg]  # the capacity is needed
     backend.asemaphore("k", 5, 2)  # type: ignore[call-arg]  # by keyword alone
     backend.alock()  # type: ignore[call-arg]  # the key is needed

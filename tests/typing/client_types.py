@@ -95,11 +95,11 @@ def own_command(cache: Client) -> None:
 def refused(cache: Client, pipe: Pipeline) -> None:
     cache.get_or_set("a", 1, lock_timeout="5")  # type: ignore[arg-type]  # a time is a number
     cache.get_or_set("a", 1, early="1")  # type: ignore[arg-type]  # a number
-    cache.get_or_set("a", 1, 60, 2, 5)  # type: ignore[call-arg]  # by keyword alone
+    cache.get_or_set("a", 1, 60, "2")  # type: ignore[arg-type]  # a version is a number
     cache.set("a", 1, jitter="x")  # type: ignore[arg-type]  # a part is a number
     cache.touch("a", 1, jitter=0.1)  # type: ignore[call-arg]  # the cache's own alone
     cache.lock()  # type: ignore[call-arg]  # the key is needed
-    cache.lock("k", lease=5)  # type: ignore[call-arg]  # a keyword that is not there
+    cache.lock("k", lease="5")  # type: ignore[arg-type]  # a time is a number
     cache.semaphore("k")  # type: ignore[call-arg]  # the capacity is needed
     cache.semaphore("k", 5, 2)  # type: ignore[call-arg]  # by keyword alone
     cache.semaphore("k", 1.5)  # type: ignore[arg-type]  # a whole number

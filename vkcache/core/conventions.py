@@ -13,16 +13,16 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
-Cleared: TypeAlias = Literal["own", "version", "database", "database or version"]
-"""What ``clear()`` takes: the cache's own keys of all versions, or of its own version; the whole database;
-or the whole database where no version is named, else the keys of that version."""
+Cleared: TypeAlias = Literal["own", "version", "database"]
+"""What ``clear()`` takes where no version is named: the cache's own keys of all versions, or of its own
+version; or the whole database. A version that is named is all that it takes, whatever stands here."""
 
 
 @frozen
 class Conventions:
     """The answers in which backends differ; the defaults are vkcache's own.
 
-    :ivar stored: what a plain ``set()`` answers.
+    :ivar stored: what a ``set()`` without conditions answers: True where it has stored, or nothing at all.
     :ivar stopped: what ``set(nx=True)`` and ``set(xx=True)`` answer where they were stopped.
     :ivar not_added: what ``add()`` answers where the key is there.
     :ivar missing_ttl: what ``ttl()`` and ``pttl()`` answer where the key is missing.
@@ -31,15 +31,15 @@ class Conventions:
     :ivar scanned_as_set: ``sscan(key)`` answers the members alone, a set.
     :ivar popped_alone: ``zpopmin(key)`` and ``zpopmax(key)`` answer (member, score) or None, no list.
     :ivar cleared: what ``clear()`` takes.
-    :ivar many_at_once: ``set_many()`` is one transaction.
+    :ivar many_at_once: ``set_many()`` is one transaction; over several servers one on each.
     :ivar fourth_is_lock_timeout: the fourth argument of ``get_or_set()`` is lock_timeout and the fifth
         stale_cache_timeout, not version.
-    :ivar locks_prefixed: a lock's name is told from that of a cache with another prefix or version.
+    :ivar locks_prefixed: a lock of another cache, with another prefix or version, is another lock.
     """
 
-    stored: bool | None = True
-    stopped: bool | None = False
-    not_added: bool | None = False
+    stored: Literal[True] | None = True
+    stopped: Literal[False] | None = False
+    not_added: Literal[False] | None = False
     missing_ttl: int = 0
     none_named: int | None = None
     popped_as_set: bool = False
@@ -68,7 +68,7 @@ CONVENTIONS: Final[Mapping[str, Conventions]] = {
         none_named=0, popped_as_set=True, scanned_as_set=True, popped_alone=True, cleared="database"
     ),
     "django-redis-cache": Conventions(
-        cleared="database or version",
+        cleared="database",
         many_at_once=True,
         fourth_is_lock_timeout=True,
         locks_prefixed=False,

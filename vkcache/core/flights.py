@@ -101,8 +101,8 @@ def get_or_set(
     key: str,
     default: Any,
     timeout: Timeout = DEFAULT,
+    *beyond: float | timedelta | None,
     version: int | None = None,
-    *,
     lock_timeout: float | timedelta | None = None,
     stale_cache_timeout: float | timedelta | None = None,
     early: float | None = None,
@@ -119,13 +119,22 @@ def get_or_set(
     computes as well. *stale_cache_timeout*: how many seconds longer than *timeout* the value is kept, for
     those who come while it is computed anew. *early*: one caller computes it anew before its time, the
     earlier the longer that takes; 1 is a good measure, more is more eager. *jitter*: the part of *timeout*,
-    below 1, by which keys that are stored together expire apart.
+    below 1, by which keys that are stored together expire apart. Where nothing is said, *jitter* and
+    *stale_cache_timeout* are the cache's own.
+
+    *beyond*, the argument after *timeout*, is *version*; by django-redis-cache's conventions it is
+    *lock_timeout*, and *stale_cache_timeout* may follow.
 
     :raises InvalidArgument: a time is no number of seconds or not above 0; *jitter* is no part; or
         the format of this cache has no place for a value's age. Nothing was sent.
     """
+    if beyond:
+        named = _named(space, beyond, version, lock_timeout, stale_cache_timeout)
+        version, lock_timeout, stale_cache_timeout = named
     wire = space.key(key, version)
     lifetime, terms = space.spread(timeout, wire, jitter), None
+    if stale_cache_timeout is None:
+        stale_cache_timeout = space.stale
     if lock_timeout is not None or stale_cache_timeout is not None or early is not None:
         terms = _special(space, lifetime, lock_timeout, stale_cache_timeout, early)
     seen = yield Command(GET, (wire,), partial(space.look, wire))  # a hit is to cost little more than get
@@ -138,6 +147,21 @@ def get_or_set(
     if callable(default) or terms.dated:
         return (yield from seeker.value(seen))
     return (yield from seeker.alone(seen))  # there is nothing to compute
+
+
+def _named(space: Space, beyond: tuple[Any, ...], *named: Any) -> tuple[Any, Any, Any]:
+    """version, lock_timeout and stale_cache_timeout, of which some came by their names and some by their places.
+
+    :raises TypeError: one came twice, or there are too many.
+    """
+    of_times = space.conventions.fourth_is_lock_timeout
+    places = named[1:] if of_times else named[:1]
+    if len(beyond) > len(places) or any(place is not None for place in places[: len(beyond)]):
+        what = "lock_timeout and stale_cache_timeout" if of_times else "version"
+        raise TypeError(f"get_or_set() takes {what} after timeout, once, and all else by its name")
+    placed = (*beyond, *places[len(beyond) :])
+    version, lock_timeout, stale = (named[0], *placed) if of_times else (*placed, *named[1:])
+    return version, lock_timeout, stale
 
 
 def _special(
@@ -328,7 +352,7 @@ def delete_many(space: Space, keys: Iterable[str], version: int | None = None) -
     What somebody is computing for them meanwhile is not stored.
     """
     wires = space.keys(tuple(keys), version)
-    return (yield from _unlinked(wires, number)) if wires else None
+    return (yield from _unlinked(wires, number)) if wires else space.conventions.none_named
 
 
 def _unlinked(wires: tuple[bytes, ...], decode: Callable[[Reply], Any]) -> Steps[Any]:

@@ -28,8 +28,9 @@ from vkcache.core.plan import (
     Steps,
     Verb,
 )
-from vkcache.core.replies import kind, number, remaining, remaining_seconds, truth, yes
+from vkcache.core.replies import kind, number, remaining, remaining_seconds, truth, unless_missing, yes
 from vkcache.core.scanning import page_size
+from vkcache.core.server import flush_db
 from vkcache.core.space import Space
 from vkcache.errors import InvalidArgument, KeyNotFound
 
@@ -107,12 +108,17 @@ def persist(space: Space, key: str, version: int | None = None) -> Command[bool]
 
 def ttl(space: Space, key: str, version: int | None = None) -> Command[int | None]:
     """The seconds that *key* has left, rounded up; None: it never expires; 0: it is missing."""
-    return Command(PTTL, (space.key(key, version),), remaining_seconds)
+    return _time_left(space, space.key(key, version), remaining_seconds)
 
 
 def pttl(space: Space, key: str, version: int | None = None) -> Command[int | None]:
     """The milliseconds that *key* has left; None: it never expires; 0: it is missing."""
-    return Command(PTTL, (space.key(key, version),), remaining)
+    return _time_left(space, space.key(key, version), remaining)
+
+
+def _time_left(space: Space, wire: bytes, decode: Callable[[Reply], int | None]) -> Command[int | None]:
+    missing = space.conventions.missing_ttl
+    return Command(PTTL, (wire,), unless_missing(missing, decode) if missing else decode)
 
 
 def type(space: Space, key: str, version: int | None = None) -> Command[str | None]:
@@ -315,9 +321,15 @@ def clear_all_versions(space: Space, itersize: int | None = None) -> Steps[int]:
 def clear(space: Space, version: int | None = None, *, itersize: int | None = None) -> Steps[bool]:
     """True: all keys of this cache are gone, of all versions or of the one named. No other cache's are.
 
+    Conventions of other backends: of its own version where none is named, or the whole database (`flush_db`).
+
     :raises Misconfigured: nothing in its keys tells them from other caches'.
     """
-    keyspace = space.keyspace
+    keyspace, cleared = space.keyspace, space.conventions.cleared
+    if version is None and cleared == "database":
+        return (yield from flush_db(space))
+    if version is None and cleared == "version":
+        version = keyspace.version
     if version is not None:
         yield from each_page(space, on_wire(keyspace.pattern_of_version(version)), _unlink, itersize)
         return True

@@ -99,19 +99,32 @@ def terms(
     blocking: bool = True,
     blocking_timeout: float | None = None,
     thread_local: bool = True,
+    *,
+    lease: float | timedelta | None = None,
 ) -> Terms:
     """A lock of this name, not yet acquired: ``with cache.lock("k"): ...``, for tasks ``async with``.
 
     *timeout*: the lease, in seconds; None: 30, renewed within ``with``.
     *blocking_timeout*: the longest wait; None: for ever. *sleep*: how long it waits to be woken at
     most, before it looks for itself. *thread_local*: a thread that shares the object holds what it has
-    acquired itself, no more.
+    acquired itself, no more. *lease*: the lease too; with it *timeout* is the longest wait.
 
     :raises InvalidKey: the key can not be sent.
     :raises InvalidArgument: a time is no number of seconds, or negative, or the lease is 0.
     """
-    how = wait(sleep, blocking, blocking_timeout)
+    limit = blocking_timeout
+    if lease is not None:
+        timeout, limit = lease, _wait_of(timeout, blocking_timeout)
+    how = wait(sleep, blocking, limit)
     return Terms(key, lock(space, key, version, timeout), how, timeout is None, thread_local)
+
+
+def _wait_of(timeout: float | timedelta | None, blocking_timeout: float | None) -> float | None:
+    """The longest wait where the lease is given by its name."""
+    if timeout is not None and blocking_timeout is not None:
+        raise InvalidArgument("with lease= both timeout and blocking_timeout are the longest wait: give one")
+    limit = blocking_timeout if timeout is None else timeout
+    return limit.total_seconds() if isinstance(limit, timedelta) else limit
 
 
 def lock(
@@ -124,8 +137,8 @@ def lock(
     """
     lease = milliseconds(LEASE if timeout is None else timeout)
     if lease is None or lease <= 0:
-        raise InvalidArgument(f"{key!r}: the lease, timeout={timeout!r}, must be longer than 0")
-    wire = space.key(key, version)
+        raise InvalidArgument(f"{key!r}: the lease, {timeout!r}, must be longer than 0 seconds")
+    wire = space.lock_key(key, version)
     return Lock(beside(b"lock", wire), beside(b"wake", wire), lease)
 
 

@@ -5,7 +5,7 @@ What may enter: a decoder for the shape of a reply, not for one command. Decoder
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from vkcache.core.keyspace import as_text
@@ -125,6 +125,15 @@ def falsehood(reply: Reply) -> bool:
     return not reply
 
 
+def nothing(_reply: Reply) -> None:
+    """None, whatever the server did."""
+
+
+def refusing(refusal: bool | None, decode: Callable[[Reply], bool]) -> Callable[[Reply], Any]:
+    """*decode*, with *refusal*, False or None, in the place of False."""
+    return decode if refusal is False else lambda reply: decode(reply) or refusal
+
+
 def number(reply: Reply) -> int:
     """The number that the server counted."""
     return int(reply)
@@ -139,6 +148,11 @@ def remaining_seconds(reply: Reply) -> int | None:
 def remaining(reply: Reply) -> int | None:
     """PTTL's or EXPIRETIME's reply; None where the key never expires; 0 where it is missing."""
     return None if reply == -1 else max(int(reply), 0)
+
+
+def unless_missing(missing: int, decode: Callable[[Reply], int | None]) -> Callable[[Reply], int | None]:
+    """*decode* of PTTL's reply, with *missing* where the key is missing."""
+    return lambda reply: missing if reply == -2 else decode(reply)
 
 
 def kind(reply: Reply) -> str | None:

@@ -12,7 +12,7 @@ What may enter: one function a command of valkey's set group.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -98,7 +98,10 @@ def spop(space: Space, key: str, count: int | None = None, version: int | None =
     """
     if count is not None and count < 0:
         raise InvalidArgument(f"spop of {count} members: give a count of 0 or more, or none")
-    return _random(space, (SPOP, SPOP_SEVERAL), space.key(key, version), count)
+    wire = space.key(key, version)
+    if count is not None and space.conventions.popped_as_set:
+        return Command(SPOP_SEVERAL, (wire, count), partial(_members, space, wire))
+    return _random(space, (SPOP, SPOP_SEVERAL), wire, count)
 
 
 def srandmember(space: Space, key: str, count: int | None = None, version: int | None = None) -> Command[Any]:
@@ -222,7 +225,8 @@ def sscan(
     *count* members are looked at, all of a small set. A member may come on two pages.
     """
     page = _page(space, key, match, count, version, cursor)
-    return Command(page.verb, page.args, lambda reply: _then(page.decode(reply)))
+    then: Callable[[tuple[int, Rows[Any]]], Any] = _alone if space.conventions.scanned_as_set else _then
+    return Command(page.verb, page.args, lambda reply: then(page.decode(reply)))
 
 
 def sscan_iter(
@@ -249,6 +253,10 @@ def _page(
 
 def _then(page: tuple[int, Rows[Any]]) -> tuple[int, Members]:
     return page[0], _gathered([member for _, member in page[1]])
+
+
+def _alone(page: tuple[int, Rows[Any]]) -> Members:
+    return _then(page)[1]
 
 
 def _members(space: Space, wire: bytes, reply: Reply) -> Members:

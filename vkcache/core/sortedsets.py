@@ -295,7 +295,14 @@ def _pop(space: Space, verb: Verb, key: str, count: int | None, version: int | N
         raise InvalidArgument(f"a pop of {count} members: give a count of 0 or more, or none")
     wire = space.key(key, version)
     args: tuple[Arg, ...] = (wire,) if count is None else (wire, count)
-    return Command(verb, args, partial(_scored, space, wire, float))
+    read = partial(_scored, space, wire, float)
+    if count is None and space.conventions.popped_alone:
+        return Command(verb, args, _first_of(read))
+    return Command(verb, args, read)
+
+
+def _first_of(read: Callable[[Reply], list[Scored]]) -> Callable[[Reply], Any]:
+    return lambda reply: next(iter(read(reply)), None)
 
 
 def zscan(

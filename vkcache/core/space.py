@@ -16,7 +16,7 @@ from vkcache.core.codec.envelope import PLAIN
 from vkcache.core.conventions import NATIVE, Conventions
 from vkcache.core.expiry import DEFAULT, Timeout, milliseconds
 from vkcache.core.freshness import share, spread
-from vkcache.core.keyspace import Keyspace, as_text, on_wire
+from vkcache.core.keyspace import RAW, Keyspace, as_text, on_wire
 from vkcache.core.layouts import NATIVE as PLAIN_HASHES
 from vkcache.core.layouts import HashLayout
 from vkcache.core.plan import Reply
@@ -60,7 +60,7 @@ class Space:
     *default_marks*: further objects that mean `DEFAULT` as a time-out (Django has one of its own).
     *page*: how many keys one SCAN asks for. *jitter*: the part of each time-out by which keys that are
     written together expire apart. *stale*: for how many seconds longer than its time-out ``get_or_set()``
-    keeps a value, where a call says nothing.
+    keeps a value, where a call says nothing; None where the codec has no place for a value's age.
     """
 
     keyspace: Keyspace
@@ -85,6 +85,13 @@ class Space:
         :raises InvalidKey: the key can not be sent.
         """
         return self.keyspace.wire(name, version)
+
+    def lock_key(self, name: str, version: int | None = None) -> bytes:
+        """The key on the wire to which the lock *name* belongs.
+
+        :raises InvalidKey: the key can not be sent.
+        """
+        return self.key(name, version) if self.conventions.locks_prefixed else RAW.wire(name)
 
     def keys(self, names: tuple[str, ...], version: int | None = None) -> tuple[bytes, ...]:
         wire = self.keyspace.wire

@@ -32,9 +32,10 @@ from vkcache.core.plan import (
     Transaction,
     Verb,
 )
-from vkcache.core.replies import falsehood, ok, raised, truth, unread, yes
+from vkcache.core.replies import falsehood, nothing, ok, raised, refusing, truth, unread, yes
 from vkcache.core.space import MISSING, Space
 from vkcache.errors import (
+    Aborted,
     CacheError,
     Incomplete,
     InvalidArgument,
@@ -112,36 +113,44 @@ def set(
         if keepttl and not space.means_default(timeout):
             raise InvalidArgument("keepttl=True keeps the time-out that is there: give no timeout= with it")
         return _set_if(space, wire, stored, lifetime, (nx, xx, get, keepttl))
+    told = ok if space.conventions.stored else nothing
     if lifetime is None:
-        return Command(SET, (wire, stored), ok)
+        return Command(SET, (wire, stored), told)
     if lifetime <= 0:
-        return Command(UNLINK, (wire,), yes)
-    return Command(SET, (wire, stored, b"PX", b"%d" % lifetime), ok)
+        return Command(UNLINK, (wire,), yes if told is ok else nothing)
+    return Command(SET, (wire, stored, b"PX", b"%d" % lifetime), told)
+
+
+_Flags: TypeAlias = tuple[bool, bool, bool, bool]
+"""nx, xx, get, keepttl."""
 
 
 def _set_if(
-    space: Space, wire: bytes, stored: bytes, lifetime: int | None, flags: tuple[bool, bool, bool, bool]
+    space: Space, wire: bytes, stored: bytes, lifetime: int | None, flags: _Flags
 ) -> Command[bool | Any]:
     nx, xx, get, keepttl = flags
     if nx and xx:
         raise InvalidArgument("nx=True (only if missing) contradicts xx=True (only if there): give one")
     if lifetime is not None and lifetime <= 0 and not keepttl:
-        return _set_expired(space, wire, nx, xx, get)
+        return _set_expired(space, wire, nx, get)
     words = zip(flags, (b"NX", b"XX", b"GET", b"KEEPTTL"), strict=True)
     args: list[Arg] = [wire, stored, *(word for flag, word in words if flag)]
     if lifetime is not None and not keepttl:
         args += (b"PX", lifetime)
-    verb = SET_IF if nx or xx or get else SET
-    return Command(verb, tuple(args), space.value(wire) if get else ok)
+    if get:
+        return Command(SET_IF, tuple(args), space.value(wire))
+    if nx or xx:
+        return Command(SET_IF, tuple(args), refusing(space.conventions.stopped, ok))
+    return Command(SET, tuple(args), ok if space.conventions.stored else nothing)
 
 
-def _set_expired(space: Space, wire: bytes, nx: bool, xx: bool, get: bool) -> Command[bool | Any]:
-    """What is left of a SET whose value would be gone at once."""
+def _set_expired(space: Space, wire: bytes, nx: bool, get: bool) -> Command[bool | Any]:
+    """What is left of a SET with a condition, NX, XX or GET, whose value would be gone at once."""
     if get:
         return Command(GET if nx else GETDEL, (wire,), space.value(wire))
     if nx:
-        return Command(EXISTS, (wire,), falsehood)
-    return Command(UNLINK, (wire,), truth if xx else yes)
+        return Command(EXISTS, (wire,), refusing(space.conventions.stopped, falsehood))
+    return Command(UNLINK, (wire,), refusing(space.conventions.stopped, truth))
 
 
 def add(
@@ -154,7 +163,14 @@ def add(
     jitter: float | None = None,
 ) -> Command[bool]:
     """True: nothing was stored at *key* and *value* is now; False: the key is there and stays as it is."""
-    return set(space, key, value, timeout, version, nx=True, jitter=jitter)
+    wire = space.key(key, version)
+    stored, told = space.encode(value, wire), space.conventions.not_added
+    lifetime = space.spread(timeout, wire, jitter)
+    if lifetime is None:
+        return Command(SET_IF, (wire, stored, b"NX"), refusing(told, ok))
+    if lifetime <= 0:
+        return Command(EXISTS, (wire,), refusing(told, falsehood))
+    return Command(SET_IF, (wire, stored, b"NX", b"PX", b"%d" % lifetime), refusing(told, ok))
 
 
 def get_many(space: Space, keys: Iterable[str], version: int | None = None) -> Plan[dict[str, Any]]:
@@ -204,6 +220,8 @@ def set_many(
     features = yield from GetFeatures()
     msetex = MSETEX_SPREAD if features.msetex else None
     commands = _stores(rows, lifetime, part, (MSET_SPREAD, UNLINK, msetex))
+    if space.conventions.many_at_once and len(commands) > 1:  # one is carried out at once by itself
+        return _failed(tuple(data), commands, (yield from Transaction(commands, whole=False)))
     return _failed(tuple(data), commands, (yield from Batch(commands)))
 
 
@@ -258,6 +276,10 @@ def _stores(
     )
 
 
+_OF_ONE_KEY = (OutOfMemory, Unreachable, Aborted)
+"""The errors with which a key counts as one that could not be stored."""
+
+
 def _failed(
     names: tuple[str, ...], commands: tuple[Command[bool], ...], results: list[bool | CacheError]
 ) -> list[str]:
@@ -267,7 +289,7 @@ def _failed(
         written = dict(zip(command.keys, islice(rest, len(command.keys)), strict=False))
         if isinstance(result, Incomplete):
             failed += [name for key, name in written.items() if key in result.missing]
-        elif isinstance(result, CacheError) and not isinstance(result, (OutOfMemory, Unreachable)):
+        elif isinstance(result, CacheError) and not isinstance(result, _OF_ONE_KEY):
             raise result
         elif result is not True:
             failed += written.values()

@@ -204,7 +204,7 @@ class Settings:
             page=self.scan_itersize,
             default_marks=default_marks,
             jitter=self.jitter,
-            stale=self.stale_cache_timeout,
+            stale=(self.stale_cache_timeout or None) if codec.dated else None,
             conventions=CONVENTIONS[self.conventions],
             hashes=HASH_LAYOUTS[self.hash_layout],
         )
