@@ -97,7 +97,7 @@ def hincrbyfloat(
         except NotCounter as error:
             refused = error
         held = yield from hashes.stored(space, key, field, version)
-        number = space.read_part(space.key(key, version), MISSING, held)
+        number = space.read_part(space.hash_keys.wire(key, version), MISSING, held)
         if held is None or not isinstance(number, float) or not math.isfinite(number):
             raise refused
         added = yield from hashes.add_float(space, key, field, (held, number), amount, version)

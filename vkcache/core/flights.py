@@ -150,7 +150,7 @@ def get_or_set(
 
 
 def _named(space: Space, beyond: tuple[Any, ...], *named: Any) -> tuple[Any, Any, Any]:
-    """version, lock_timeout and stale_cache_timeout, of which some came by their names and some by their places.
+    """version, lock_timeout and stale_cache_timeout, which came by their names or by their places.
 
     :raises TypeError: one came twice, or there are too many.
     """

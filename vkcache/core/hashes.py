@@ -1,7 +1,8 @@
 """Commands on hashes: HSET, HGETALL, HINCRBY, HSCAN ... (https://valkey.io/commands/#hash).
 
-A field's name is text. What it holds goes through the codec; a float that HINCRBYFLOAT has written is
-the server's own decimal text, and read as a float, or as an int where no fraction is left.
+A field's name is text. The cache's layout says what it, and the hash's key, are called on the wire. What
+it holds goes through the codec; a float that HINCRBYFLOAT has written is the server's own decimal text,
+and read as a float, or as an int where no fraction is left.
 
 What may enter: one function a command of valkey's hash group. What takes several steps is in
 `core.compound`.
@@ -15,9 +16,8 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from vkcache.core import lua
-from vkcache.core.keyspace import as_text, field_name
 from vkcache.core.plan import COUNTED, Arg, Command, Pages, Reply, Verb
-from vkcache.core.replies import number, ok, text, texts, truth, unread
+from vkcache.core.replies import number, ok, truth, unread
 from vkcache.core.scanning import Rows, each_once, page_size
 from vkcache.core.space import MISSING, Space
 from vkcache.errors import InvalidArgument
@@ -44,6 +44,11 @@ ADD_FLOAT = Verb(b"EVAL", COUNTED, empty=b"0")
 _INT64 = 2**63
 
 
+def _at(space: Space, key: str, field: str, version: int | None) -> tuple[bytes, bytes]:
+    """The hash and the field as they are called on the wire."""
+    return space.hash_keys.wire(key, version), space.hash_fields.wire(field, version)
+
+
 def hset(
     space: Space,
     key: str,
@@ -63,7 +68,8 @@ def hset(
     :raises Unencodable: a value can not be stored; nothing was sent.
     """
     if mapping is None and items is None and field is not None:
-        return Command(HSET, (space.key(key, version), field_name(field), space.content(value)), number)
+        wire, name = space.hash_keys.wire(key, version), space.hash_fields.wire(field, version)
+        return Command(HSET, (wire, name, space.content(value)), number)
     flat = items or ()
     if len(flat) % 2:
         raise InvalidArgument("items= has a field without its value: give field, value, field, value ...")
@@ -83,9 +89,9 @@ def hmset(space: Space, key: str, mapping: Mapping[str, object], version: int | 
 def _stores(
     space: Space, key: str, pairs: Iterable[tuple[str, object]], version: int | None
 ) -> tuple[Arg, ...]:
-    args: list[Arg] = [space.key(key, version)]
+    args: list[Arg] = [space.hash_keys.wire(key, version)]
     for field, value in pairs:
-        args += (field_name(field), space.content(value))
+        args += (space.hash_fields.wire(field, version), space.content(value))
     if len(args) == 1:
         raise InvalidArgument("nothing to store: give a field and its value, mapping= or items=")
     return tuple(args)
@@ -96,7 +102,7 @@ def hsetnx(space: Space, key: str, field: str, value: object, version: int | Non
 
     :raises Unencodable: the value can not be stored; nothing was sent.
     """
-    return Command(HSETNX, (space.key(key, version), field_name(field), space.content(value)), truth)
+    return Command(HSETNX, (*_at(space, key, field, version), space.content(value)), truth)
 
 
 def hdel(space: Space, key: str, *fields: str | Iterable[str], version: int | None = None) -> Command[int]:
@@ -104,20 +110,20 @@ def hdel(space: Space, key: str, *fields: str | Iterable[str], version: int | No
 
     :raises InvalidArgument: no field is given; nothing was sent.
     """
-    return Command(HDEL, (space.key(key, version), *_names(fields)), number)
+    return Command(HDEL, (space.hash_keys.wire(key, version), *_names(space, fields, version)), number)
 
 
 def hexists(space: Space, key: str, field: str, version: int | None = None) -> Command[bool]:
     """Whether *field* is in the hash, readable or not."""
-    return Command(HEXISTS, (space.key(key, version), field_name(field)), truth)
+    return Command(HEXISTS, _at(space, key, field, version), truth)
 
 
 def hget(
     space: Space, key: str, field: str, version: int | None = None, *, default: Any = None
 ) -> Command[Any]:
     """What *field* holds; *default* where it, or *key*, is missing."""
-    wire = space.key(key, version)
-    return Command(HGET, (wire, field_name(field)), partial(space.read_part, wire, default))
+    wire, name = space.hash_keys.wire(key, version), space.hash_fields.wire(field, version)
+    return Command(HGET, (wire, name), partial(space.read_part, wire, default))
 
 
 def hmget(
@@ -127,31 +133,36 @@ def hmget(
 
     :raises InvalidArgument: no field is given; nothing was sent.
     """
-    wire, names = space.key(key, version), _names(fields)
+    wire, names = space.hash_keys.wire(key, version), _names(space, fields, version)
     read, absent = space.part(wire), (None,) * len(names)
     return Command(HMGET, (wire, *names), lambda reply: [read(one) for one in reply or absent])
 
 
 def hgetall(space: Space, key: str, version: int | None = None) -> Command[dict[str, Any]]:
     """All fields and what they hold; empty where *key* is missing. What can not be read is left out."""
-    wire = space.key(key, version)
-    return Command(HGETALL, (wire,), lambda reply: _fields(_rows(space, wire, reply)))
+    wire = space.hash_keys.wire(key, version)
+    return Command(HGETALL, (wire,), lambda reply: _fields(space, version, _rows(space, wire, reply)))
 
 
 def hkeys(space: Space, key: str, version: int | None = None) -> Command[list[str]]:
     """The names of all fields; empty where *key* is missing."""
-    return Command(HKEYS, (space.key(key, version),), texts)
+    return Command(HKEYS, (space.hash_keys.wire(key, version),), partial(_called, space))
+
+
+def _called(space: Space, replies: Reply) -> list[str]:
+    """The user's names of fields."""
+    return list(map(space.hash_fields.text, replies))
 
 
 def hvals(space: Space, key: str, version: int | None = None) -> Command[list[Any]]:
     """What all fields hold; empty where *key* is missing. What can not be read is left out."""
-    wire = space.key(key, version)
+    wire = space.hash_keys.wire(key, version)
     return Command(HVALS, (wire,), space.parts(wire))
 
 
 def hlen(space: Space, key: str, version: int | None = None) -> Command[int]:
     """How many fields the hash has; 0 where *key* is missing."""
-    return Command(HLEN, (space.key(key, version),), number)
+    return Command(HLEN, (space.hash_keys.wire(key, version),), number)
 
 
 def hincrby(space: Space, key: str, field: str, amount: int = 1, version: int | None = None) -> Command[int]:
@@ -162,7 +173,7 @@ def hincrby(space: Space, key: str, field: str, amount: int = 1, version: int | 
     """
     if not isinstance(amount, int) or not -_INT64 <= amount < _INT64:
         raise InvalidArgument("hincrby adds an amount that is an int of 64 bits; hincrbyfloat adds floats")
-    return Command(HINCRBY, (space.key(key, version), field_name(field), b"%d" % amount), number)
+    return Command(HINCRBY, (*_at(space, key, field, version), b"%d" % amount), number)
 
 
 def hincrbyfloat(
@@ -174,7 +185,7 @@ def hincrbyfloat(
     :raises NotCounter: the field holds no number that the server can add to. A float that `hset` has
         written is none; `core.compound.hincrbyfloat` adds to that too.
     """
-    return Command(HINCRBYFLOAT, (space.key(key, version), field_name(field), _addend(amount)), float)
+    return Command(HINCRBYFLOAT, (*_at(space, key, field, version), _addend(amount)), float)
 
 
 def _addend(amount: float) -> bytes:
@@ -189,7 +200,7 @@ def _addend(amount: float) -> bytes:
 
 def stored(space: Space, key: str, field: str, version: int | None = None) -> Command[bytes | None]:
     """The bytes in *field* as they are; None where it is missing."""
-    return Command(HGET_FRESH, (space.key(key, version), field_name(field)), unread)
+    return Command(HGET_FRESH, _at(space, key, field, version), unread)
 
 
 def add_float(
@@ -202,8 +213,8 @@ def add_float(
 ) -> Command[float | None]:
     """`hincrbyfloat` where *field* holds the bytes of *expected*, which mean its number; else None."""
     held, meant = expected
-    words = (field_name(field), held, repr(float(meant)).encode(), _addend(amount))
-    return Command(ADD_FLOAT, (lua.ADD_FLOAT, 1, space.key(key, version), *words), _sum)
+    words = (held, repr(float(meant)).encode(), _addend(amount))
+    return Command(ADD_FLOAT, (lua.ADD_FLOAT, 1, *_at(space, key, field, version), *words), _sum)
 
 
 def _sum(reply: Reply) -> float | None:
@@ -218,10 +229,11 @@ def hrandfield(
     With *count*: a list of so many different ones, or of all where there are fewer; with a negative
     one exactly so many, among which one may come several times. Empty where *key* is missing.
     """
-    wire = space.key(key, version)
+    wire = space.hash_keys.wire(key, version)
     if count is None:
-        return Command(HRANDFIELD, (wire,), text)
-    return Command(HRANDFIELD_SEVERAL, (wire, count), texts)
+        name = space.hash_fields.text
+        return Command(HRANDFIELD, (wire,), lambda reply: None if reply is None else name(reply))
+    return Command(HRANDFIELD_SEVERAL, (wire, count), partial(_called, space))
 
 
 def hscan(
@@ -239,7 +251,12 @@ def hscan(
     looked at, all of a small hash. A field may come on two pages; one that can not be read on none.
     """
     page = _page(space, key, match, count, version, cursor)
-    return Command(page.verb, page.args, lambda reply: _then(page.decode(reply)))
+
+    def then(reply: Reply) -> tuple[int, dict[str, Any]]:
+        following, rows = page.decode(reply)
+        return following, _fields(space, version, rows)
+
+    return Command(page.verb, page.args, then)
 
 
 def hscan_iter(
@@ -258,30 +275,31 @@ _Held: TypeAlias = Rows[tuple[str, Any]]
 def _page(
     space: Space, key: str, match: str | None, count: int | None, version: int | None, cursor: int
 ) -> Command[tuple[int, _Held]]:
-    wire = space.key(key, version)
-    matching: tuple[Arg, ...] = () if match is None else (b"MATCH", field_name(match))
+    wire = space.hash_keys.wire(key, version)
+    matching: tuple[Arg, ...] = () if match is None else (b"MATCH", space.hash_fields.pattern(match, version))
     args = (wire, cursor, *matching, b"COUNT", page_size(space, count))
     return Command(HSCAN, args, lambda reply: (int(reply[0]), _rows(space, wire, reply[1])))
-
-
-def _then(page: tuple[int, _Held]) -> tuple[int, dict[str, Any]]:
-    return page[0], _fields(page[1])
 
 
 def _rows(space: Space, wire: bytes, reply: Reply) -> _Held:
     """The readable fields of a flat list of names and contents."""
     pairs = zip(reply[::2], reply[1::2], strict=True)
     read = [(name, space.read_part(wire, MISSING, content)) for name, content in pairs]
-    return [(name, (as_text(name), value)) for name, value in read if value is not MISSING]
+    text = space.hash_fields.text
+    return [(name, (text(name), value)) for name, value in read if value is not MISSING]
 
 
-def _fields(rows: _Held) -> dict[str, Any]:
+def _fields(space: Space, version: int | None, rows: _Held) -> dict[str, Any]:
+    if space.hashes.fields_made:
+        wire = space.hash_fields.wire  # a field of this version counts, not another's of the same name
+        rows = sorted(rows, key=lambda row: row[0] == wire(row[1][0], version))
     return dict(field for _, field in rows)
 
 
-def _names(fields: tuple[str | Iterable[str], ...]) -> list[bytes]:
+def _names(space: Space, fields: tuple[str | Iterable[str], ...], version: int | None) -> list[bytes]:
     several = [[one] if isinstance(one, str) or not isinstance(one, Iterable) else one for one in fields]
-    names = [field_name(name) for some in several for name in some]
+    wire = space.hash_fields.wire
+    names = [wire(name, version) for some in several for name in some]
     if not names:
         raise InvalidArgument("no fields: give one or more after the key")
     return names

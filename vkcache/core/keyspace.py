@@ -103,8 +103,8 @@ def _not_reserved(key: str, wire: bytes) -> bytes:
     return wire
 
 
-def field_name(field: str) -> bytes:
-    """The name of a field as it is sent.
+def field_name(field: str, _version: int | None = None) -> bytes:
+    """The name of a field as it is sent, of whatever version.
 
     :raises InvalidArgument: it is no str.
     """

@@ -18,7 +18,7 @@ from vkcache.core.expiry import DEFAULT, Timeout, milliseconds
 from vkcache.core.freshness import share, spread
 from vkcache.core.keyspace import RAW, Keyspace, as_text, on_wire
 from vkcache.core.layouts import NATIVE as PLAIN_HASHES
-from vkcache.core.layouts import HashLayout
+from vkcache.core.layouts import FieldNames, HashLayout
 from vkcache.core.plan import Reply
 from vkcache.errors import InvalidArgument, Undecodable, Unencodable
 
@@ -61,6 +61,7 @@ class Space:
     *page*: how many keys one SCAN asks for. *jitter*: the part of each time-out by which keys that are
     written together expire apart. *stale*: for how many seconds longer than its time-out ``get_or_set()``
     keeps a value, where a call says nothing; None where the codec has no place for a value's age.
+    *hash_keys* makes the keys of hashes, *hash_fields* the names of their fields, as *hashes* says.
     """
 
     keyspace: Keyspace
@@ -73,7 +74,17 @@ class Space:
     stale: float | None = None
     conventions: Conventions = NATIVE
     hashes: HashLayout = PLAIN_HASHES
+    hash_keys: Keyspace = field(init=False, eq=False, repr=False)
+    hash_fields: FieldNames = field(init=False, eq=False, repr=False)
     _default_ms: int | None = field(init=False)
+
+    @hash_keys.default
+    def _default_hash_keys(self) -> Keyspace:
+        return self.hashes.keys(self.keyspace)
+
+    @hash_fields.default
+    def _default_hash_fields(self) -> FieldNames:
+        return self.hashes.names(self.keyspace)
 
     @_default_ms.default
     def _default_milliseconds(self) -> int | None:

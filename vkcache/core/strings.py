@@ -106,7 +106,7 @@ def set(
     :raises InvalidArgument: *nx* with *xx*, or *keepttl* with a time-out; nothing was sent.
     :raises Unencodable: the value can not be stored; nothing was sent.
     """
-    wire = space.key(key, version)
+    wire = space.keyspace.wire(key, version)
     stored = space.encode(value, wire)
     lifetime = space.spread(timeout, wire, jitter)
     if nx or xx or get or keepttl:
@@ -163,7 +163,7 @@ def add(
     jitter: float | None = None,
 ) -> Command[bool]:
     """True: nothing was stored at *key* and *value* is now; False: the key is there and stays as it is."""
-    wire = space.key(key, version)
+    wire = space.keyspace.wire(key, version)
     stored, told = space.encode(value, wire), space.conventions.not_added
     lifetime = space.spread(timeout, wire, jitter)
     if lifetime is None:
