@@ -123,11 +123,9 @@ def _result(step: Step[Any], answer: Any) -> object:
         raise answer
     if isinstance(step, Command):
         return step.decode(answer)
-    if isinstance(step, Batch):
+    if isinstance(step, (Batch, Transaction)):
         assert len(step.commands) == len(answer), "one answer a command"
         return [_in_place(*pair) for pair in zip(step.commands, answer, strict=True)]
-    if isinstance(step, Transaction):
-        return [command.decode(reply) for command, reply in zip(step.commands, answer, strict=True)]
     return answer
 
 
