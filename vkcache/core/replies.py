@@ -110,11 +110,6 @@ def text(reply: Reply) -> str | None:
     return None if reply is None else as_text(reply)
 
 
-def texts(replies: Reply) -> list[str]:
-    """The texts that the server sent."""
-    return [as_text(reply) for reply in replies]
-
-
 def truth(reply: Reply) -> bool:
     """True for a number other than 0."""
     return bool(reply)
