@@ -20,7 +20,7 @@ from vkcache.core.conventions import CONVENTIONS
 from vkcache.core.expiry import DEFAULT
 from vkcache.core.plan import Batch, Command, Features, GetFeatures, Plan, Transaction
 from vkcache.core.space import Space
-from vkcache.errors import InvalidArgument, OutOfMemory, ReplyError, Unreachable
+from vkcache.errors import Aborted, InvalidArgument, OutOfMemory, ReplyError, Unreachable
 
 SPACES = {name: evolve(SPACE, conventions=conventions) for name, conventions in CONVENTIONS.items()}
 V, X, DR, R, NATIVE = (
@@ -219,6 +219,7 @@ def test_what_is_one_command_needs_no_transaction(
 def test_a_transaction_names_the_keys_that_it_could_not_store() -> None:
     full, gone = OutOfMemory("SET p:1:a: OOM"), Unreachable("gone")
     assert feed(strings.set_many(X, BOTH, 60), OLD, [full, gone]).result == ["a", "b"]
+    assert feed(strings.set_many(X, BOTH, 60), OLD, [Aborted("EXECABORT"), full]).result == ["a", "b"]
     refused = ReplyError("SET p:1:b: ERR")
     with pytest.raises(ReplyError) as caught:
         feed(strings.set_many(X, BOTH, 60), OLD, [b"OK", refused])

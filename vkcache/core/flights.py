@@ -14,11 +14,12 @@ What may enter: who computes a value, and who waits for it. What makes a value o
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 from hashlib import sha1
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from attrs import frozen
 
@@ -49,6 +50,9 @@ from vkcache.core.scripts import answered
 from vkcache.core.space import MISSING, Sight, Space
 from vkcache.core.strings import GET, GET_FRESH, SET, SET_IF
 from vkcache.errors import AccessDenied, CacheError, InvalidArgument
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LEASE_MS: Final = 30_000
 """How long a computation is left alone where nothing says how long."""
@@ -96,6 +100,16 @@ class Terms:
         return self.lifetime is not None and bool(self.keep or self.early)
 
 
+def _as_usual(plan: Callable[P, T]) -> Callable[P, T]:
+    """*plan*, which shows tools the signature that it has by all conventions but one."""
+    signature = inspect.signature(plan)
+    shown = {name: one for name, one in signature.parameters.items() if name != "beyond"}
+    shown["version"] = shown["version"].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    plan.__dict__["__signature__"] = signature.replace(parameters=[*shown.values()])
+    return plan
+
+
+@_as_usual
 def get_or_set(
     space: Space,
     key: str,
@@ -122,8 +136,8 @@ def get_or_set(
     below 1, by which keys that are stored together expire apart. Where nothing is said, *jitter* and
     *stale_cache_timeout* are the cache's own.
 
-    *beyond*, the argument after *timeout*, is *version*; by django-redis-cache's conventions it is
-    *lock_timeout*, and *stale_cache_timeout* may follow.
+    By django-redis-cache's conventions the argument after *timeout* is *lock_timeout*, and
+    *stale_cache_timeout* may follow; *version* goes by its name.
 
     :raises InvalidArgument: a time is no number of seconds or not above 0; *jitter* is no part; or
         the format of this cache has no place for a value's age. Nothing was sent.

@@ -63,7 +63,9 @@ def _pattern(keyspace: Keyspace, match: str, version: int | None) -> bytes:
 @frozen
 class HashLayout:
     """*key_made*: the hash stands under ``prefix:version:key``, else under the bare key.
-    *fields_made*: a field is called ``prefix:version:field``, else as it is."""
+    *fields_made*: a field is called ``prefix:version:field``, else as it is.
+
+    Only commands on hashes know of it: one under a bare key is deleted by ``delete(CacheKey(key))``."""
 
     key_made: bool = True
     fields_made: bool = False

@@ -173,8 +173,8 @@ SIGNATURES = {
     "pexpire": "key timeout= version=",
     "expire_at": "key when version=",
     "ttl": "key version=",
-    "lock": "key version= timeout= sleep= blocking= blocking_timeout= thread_local=",
-    "get_lock": "key version= timeout= sleep= blocking= blocking_timeout= thread_local=",
+    "lock": "key version= timeout= sleep= blocking= blocking_timeout= thread_local= K:lease=",
+    "get_lock": "key version= timeout= sleep= blocking= blocking_timeout= thread_local= K:lease=",
     "semaphore": "key capacity K:weight= K:lease= K:timeout= K:version=",
 }
 
