@@ -92,6 +92,17 @@ class Several(Leaves[Single]):
             node = self.run(self.layout.chosen(place, reads=False))
         return self._settings(node)
 
+    def servers(self) -> list[tuple[Group, list[Settings]]]:
+        """Each group of servers that hold the same keys, with their settings: the primary's are first.
+
+        :raises Unreachable: nobody tells of them.
+        """
+        self.run(self.layout.found(0))
+        return [
+            (group, [self._settings(node) for node in (group.primary, *group.replicas)])
+            for group in self.layout.all_groups()
+        ]
+
     def run(self, plan: Plan[T]) -> T:
         """The result of a layout's own steps."""
         self.layout.tell(self)

@@ -1,0 +1,1 @@
+"""The commands of manage.py; one subpackage, as Django looks for it."""
