@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from attrs import evolve, frozen
@@ -16,7 +16,7 @@ from vkcache.core.keyspace import as_text, beside
 from vkcache.core.plan import NO_KEYS, Command, Features, Reply, Verb
 from vkcache.core.replies import Fault, info
 from vkcache.core.replies import as_sent as unread
-from vkcache.django.checks.rights import READING, RIGHTS, STORED, Right, Trial, is_refusal
+from vkcache.django.checks.rights import READING, RIGHTS, Right, Trial, refused
 from vkcache.django.checks.servers import Role, Server, Told
 from vkcache.errors import AccessDenied, CacheError, Misconfigured, TimedOut
 from vkcache.shell import urls
@@ -69,7 +69,7 @@ def asked(settings: Settings, role: Role, names: Names | None, *, reads: bool = 
 
 def without_place(error: Exception, place: str) -> str:
     """What *error* says, without the *place* that stands before it anyway."""
-    return str(error).removeprefix(f"{place}: ")
+    return str(error).removeprefix(f"{place}: ").rstrip(".")
 
 
 def remedy(error: Exception) -> str:
@@ -98,7 +98,9 @@ def _told(nodes: Nodes, known: Server, names: Names | None, *, reads: bool) -> S
     features, told = nodes.features(), nodes.ask(command(b"INFO"))
     said = {} if isinstance(told, Fault) else info(told)
     name, version = _version(features, said)
-    known = evolve(known, name=name, version=version, told=said, round_trip=_round_trip(nodes))
+    known = evolve(
+        known, name=name, version=version, told=said, round_trip=_round_trip(nodes), address=_address(nodes)
+    )
     if names is None or (known.role == "primary" and said.get("role") == "slave"):
         return known
     if known.role == "replica":
@@ -120,6 +122,13 @@ def _user(nodes: Nodes, settings: Settings) -> str:
     return settings.username or "default" if not isinstance(answer, bytes) else as_text(answer)
 
 
+def _address(nodes: Nodes) -> str:
+    """Where the server is by its own account: the same for all who reach it by different names."""
+    answer = nodes.ask(command(b"CLIENT", b"INFO"))
+    words = as_text(answer).split() if isinstance(answer, bytes) else []
+    return next((word.removeprefix("laddr=") for word in words if word.startswith("laddr=")), "")
+
+
 def _round_trip(nodes: Nodes) -> float:
     nodes.ask(PING)
     return statistics.median(_seconds(lambda: nodes.ask(PING)) for _ in range(_TIMES))
@@ -133,10 +142,12 @@ def _seconds(call: Callable[[], object]) -> float:
 
 def _all_tried(nodes: Nodes, names: Names, features: Features) -> tuple[Trial, ...]:
     trials: list[Trial] = []
+    stored = True
     try:
         for right in RIGHTS:
-            if features.msetex or not right.newer:
+            if (features.msetex or not right.newer) and (stored or right.where != "value"):
                 trials.append(_tried(nodes, right, names))
+                stored = stored and not trials[-1].unstored
                 if trials[-1].said:  # it takes no writes, whoever sends them
                     break
         return tuple(trials)
@@ -146,21 +157,12 @@ def _all_tried(nodes: Nodes, names: Names, features: Features) -> tuple[Trial, .
 
 def _tried(nodes: Nodes, right: Right, names: Names) -> Trial:
     sent = right.sent(names.of(right))
-    if right.tries[0] == STORED:  # what follows counts on it
+    if right.stores:  # what follows counts on it
         answer = nodes.ask(command(*sent[0]))
         if isinstance(answer, Fault):
-            refused = is_refusal(str(answer))
-            return Trial(right, ("SET",)) if refused else Trial(right, said=str(answer))
-    answers = nodes.ask_all([command(*words) for words in sent])
-    refused_names = _refused(sent, answers)
-    if refused_names:
+            refusals = refused(sent[:1], [answer])
+            return Trial(right, refusals, said="" if refusals else str(answer), unstored=True)
+    refusals = refused(sent, nodes.ask_all([command(*words) for words in sent]))
+    if refusals:
         nodes.close()  # a MULTI whose EXEC is refused would last
-    return Trial(right, refused_names)
-
-
-def _refused(sent: Sequence[tuple[bytes, ...]], answers: Sequence[Reply]) -> tuple[str, ...]:
-    return tuple(
-        as_text(b" ".join(words[:2]) if words[0] == b"CLIENT" else words[0])
-        for words, answer in zip(sent, answers, strict=True)
-        if isinstance(answer, Fault) and is_refusal(str(answer))
-    )
+    return Trial(right, refusals)

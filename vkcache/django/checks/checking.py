@@ -111,7 +111,7 @@ def _opened(alias: str, found: list[Finding]) -> Opened | None:
     try:
         cache = _made(alias)
     except (ImproperlyConfigured, InvalidCacheBackendError, CacheError) as problem:
-        found.append(error(f"CACHES can not be read: {problem}", "mend the setting"))
+        found.append(error(str(problem).removeprefix("CACHES: ")))
         return None
     assert isinstance(cache, ValkeyCache)
     return Opened(alias, cache, Visit())
@@ -169,10 +169,10 @@ def _strangers(
         return []  # it is told of these neighbours already, or nothing can be seen
     try:
         wires = _first_keys(one)
-    except CacheError:
+        spaces = [known.cache.space.keyspace for known in opened]
+        strange = [wire for wire in wires if not any(space.owns(owner(wire)) for space in spaces)]
+    except CacheError:  # of some key functions nothing can tell which keys are theirs
         return []
-    spaces = [known.cache.space.keyspace for known in opened]
-    strange = [wire for wire in wires if not any(space.owns(owner(wire)) for space in spaces)]
     return [*of_strangers(tenant, len(strange), len(wires))]
 
 

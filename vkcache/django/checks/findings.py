@@ -51,5 +51,5 @@ def warning(said: str, remedy: str, place: str = "") -> Finding:
     return Finding(Level.WARNING, said, remedy, place)
 
 
-def error(said: str, remedy: str, place: str = "") -> Finding:
+def error(said: str, remedy: str = "", place: str = "") -> Finding:
     return Finding(Level.ERROR, said, remedy, place)

@@ -46,21 +46,29 @@ def _trust(chosen: Chosen) -> Iterator[Finding]:
             "unsigned pickles are loaded: whoever can write to the server can run code here",
             "leave out signing='off' and format='bare', or choose serializer='msgpack' or 'json'",
         )
-    secret = settings.secret
-    first = secret[0] if isinstance(secret, (tuple, list)) and secret else secret
-    if chosen.site_secret and settings.format == "native" and settings.signing != "off":
-        shown = first.decode(errors="replace") if isinstance(first, bytes) else first
-        if isinstance(shown, str) and shown.startswith(_INSECURE):
-            yield warning(
-                "SECRET_KEY is the one that startproject made up, and signs what is stored: whoever has seen "
-                "the project's code can sign too",
-                "give a SECRET_KEY of your own, or OPTIONS['secret']",
-            )
+    yield from _secret(chosen)
     wanted = settings.tls.get("ssl_cert_reqs", "required")
     if urls.split(settings.url)[0] in urls.ENCRYPTED and wanted in ("none", None, 0):
         yield warning(
             "no certificate is asked for (ssl_cert_reqs): whoever is between can pass for the server",
             "leave out ssl_cert_reqs, and give ssl_ca_certs",
+        )
+
+
+def _secret(chosen: Chosen) -> Iterator[Finding]:
+    settings = chosen.settings
+    if not chosen.site_secret or urls.split(settings.url)[0] == "memory":
+        return
+    if settings.format != "native" or settings.signing == "off":
+        return
+    secret = settings.secret
+    first = secret[0] if isinstance(secret, (tuple, list)) and secret else secret
+    shown = first.decode(errors="replace") if isinstance(first, bytes) else first
+    if isinstance(shown, str) and shown.startswith(_INSECURE):
+        yield warning(
+            "SECRET_KEY is the one that startproject made up, and signs what is stored: whoever has seen "
+            "the project's code can sign too",
+            "give a SECRET_KEY of your own, or OPTIONS['secret']",
         )
 
 

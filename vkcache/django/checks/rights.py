@@ -15,12 +15,16 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
+from vkcache.core.keyspace import as_text
+from vkcache.core.plan import Reply
+from vkcache.core.replies import Fault
 from vkcache.django.checks.findings import Finding, Level
 
 LEASE: Final = b"60000"
 """Milliseconds after which what was stored for a try is gone, if it could not be deleted."""
 
 Word: TypeAlias = "bytes | type[Key]"
+Why: TypeAlias = Literal["command", "key", "unknown"]
 Where: TypeAlias = Literal["value", "beside", "missing"]
 
 
@@ -34,7 +38,6 @@ class Right:
 
     :ivar level: how bad it is to lack it.
     :ivar lost: what fails without it.
-    :ivar grant: what an ACL has to say for it.
     :ivar where: which key it is tried on: a value's, the one beside it, or a value's that is not there.
     :ivar newer: it is tried on servers alone that know MSETEX.
     """
@@ -42,10 +45,14 @@ class Right:
     name: str
     level: Level
     lost: str
-    grant: str
     where: Where
     tries: tuple[tuple[Word, ...], ...]
     newer: bool = False
+
+    @property
+    def stores(self) -> bool:
+        """What is tried first stores the key that the others are tried on."""
+        return self.tries[0] == STORED
 
     def sent(self, key: bytes) -> list[tuple[bytes, ...]]:
         """The tries, as they are sent about *key*."""
@@ -53,12 +60,25 @@ class Right:
 
 
 @frozen
+class Refusal:
+    """A command that was refused, and for want of what."""
+
+    command: str
+    why: Why
+
+
+@frozen
 class Trial:
-    """What became of the tries of a right: the commands that were refused, or what else was said."""
+    """What became of the tries of a right.
+
+    :ivar said: what else was answered to what stores the key; "" where it was stored.
+    :ivar unstored: the key was not stored, so nothing else was tried on it.
+    """
 
     right: Right
-    refused: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
     said: str = ""
+    unstored: bool = False
 
 
 def _as_bytes(word: Word) -> bytes:
@@ -66,6 +86,7 @@ def _as_bytes(word: Word) -> bytes:
     return word
 
 
+_REFUSING: Final = ("NOPERM", "ERR unknown command", "ERR unknown subcommand")
 _SCRIPT: Final = b"return redis.call('PTTL', KEYS[1])"
 _NO_DIGEST: Final = b"0" * 40
 _SOON: Final = b"0.01"
@@ -77,7 +98,6 @@ VALUES: Final = Right(
     "values",
     Level.ERROR,
     "values can not be stored or read",
-    "+set +get +mget +exists +pexpire +pttl +persist +unlink",
     "value",
     (
         STORED,
@@ -92,7 +112,6 @@ AT_ONCE: Final = Right(
     "MSETEX",
     Level.ERROR,
     "set_many() fails",
-    "+msetex",
     "value",
     ((b"MSETEX", b"1", Key, b"0", b"PX", LEASE),),
     newer=True,
@@ -101,7 +120,6 @@ REMOVING: Final = Right(
     "removing",
     Level.ERROR,
     "delete(), delete_many() and clear() fail",
-    "+unlink",
     "value",
     ((b"UNLINK", Key),),
 )
@@ -110,7 +128,6 @@ FLIGHTS: Final = Right(
     "one at a time",
     Level.WARNING,
     "locks and semaphores raise AccessDenied, and every caller of get_or_set() computes for itself",
-    '+@all -@dangerous "~\\xffvkcache:*", or less: see Rights in docs/one-at-a-time.md',
     "beside",
     (
         STORED,
@@ -143,7 +160,6 @@ SCRIPTS: Final = Right(
     "scripts",
     Level.WARNING,
     "incr(), decr(), touch(timeout=None), delete() in a pipeline and eval_script() fail",
-    "+eval +evalsha +incrby +persist +exists",
     "value",
     (
         (b"EVAL", _SCRIPT, b"1", Key),
@@ -155,65 +171,56 @@ SCANNING: Final = Right(
     "finding keys",
     Level.WARNING,
     "clear(), keys(), delete_pattern() and vkcache_migrate fail",
-    "+scan",
     "value",
     ((b"SCAN", b"0", b"COUNT", b"1"),),
 )
-_NOTES: Final[tuple[tuple[str, str, str, Where, tuple[tuple[Word, ...], ...]], ...]] = (
-    ("renaming", "incr_version() and rename() fail", "+rename", "value", ((b"RENAME", Key, Key),)),
+_NOTES: Final[tuple[tuple[str, str, Where, tuple[tuple[Word, ...], ...]], ...]] = (
+    ("renaming", "incr_version() and rename() fail", "value", ((b"RENAME", Key, Key),)),
     (
         "times",
         "persist(), expire_at() and expiretime() fail",
-        "+persist +pexpireat +expiretime",
         "missing",
         ((b"PERSIST", Key), (b"PEXPIREAT", Key, b"4102444800000"), (b"EXPIRETIME", Key)),
     ),
     (
         "hashes",
         "the methods of hashes fail",
-        "+@hash",
         "value",
         ((b"HSET", Key, b"f", b"0"), (b"HGET", Key, b"f"), (b"HSCAN", Key, b"0")),
     ),
     (
         "lists",
         "the methods of lists fail",
-        "+@list",
         "value",
         ((b"RPUSH", Key, b"0"), (b"LPOP", Key), (b"LRANGE", Key, b"0", b"0")),
     ),
     (
         "sets",
         "the methods of sets fail",
-        "+@set",
         "value",
         ((b"SADD", Key, b"0"), (b"SMEMBERS", Key), (b"SSCAN", Key, b"0")),
     ),
     (
         "sorted sets",
         "the methods of sorted sets fail",
-        "+@sortedset",
         "value",
         ((b"ZADD", Key, b"0", b"m"), (b"ZRANGE", Key, b"0", b"0"), (b"ZSCAN", Key, b"0")),
     ),
     (
         "streams",
         "the methods of streams fail",
-        "+@stream",
         "value",
         ((b"XADD", Key, b"*", b"f", b"0"), (b"XRANGE", Key, b"-", b"+")),
     ),
     (
         "ending waits",
         "the server goes on with the blocking command of a task that was cancelled",
-        "+client|unblock",
         "missing",
         ((b"CLIENT", b"UNBLOCK", b"0"),),
     ),
     (
         "transactions",
         "mset(), and pipeline() where transaction=True, fail",
-        "+multi +exec",
         "missing",
         ((b"MULTI",), (b"EXEC",)),
     ),
@@ -223,7 +230,6 @@ READING: Final = Right(
     "reading",
     Level.ERROR,
     "reads from this replica fail",
-    "+get +mget",
     "value",
     ((b"GET", Key), (b"MGET", Key)),
 )
@@ -235,14 +241,24 @@ RIGHTS: Final = (
     SCRIPTS,
     SCANNING,
     FLIGHTS,
-    *(Right(name, Level.NOTE, lost, grant, where, tries) for name, lost, grant, where, tries in _NOTES),
+    *(Right(name, Level.NOTE, lost, where, tries) for name, lost, where, tries in _NOTES),
     REMOVING,
 )
 
 
-def is_refusal(answer: str) -> bool:
-    """Whether the server says that it will not do this for this user, or for anybody."""
-    return answer.startswith(("NOPERM", "ERR unknown command", "ERR unknown subcommand"))
+def refused(sent: Sequence[tuple[bytes, ...]], answers: Sequence[Reply]) -> tuple[Refusal, ...]:
+    """Which of the commands *sent* were refused, for want of a right or by everybody's server."""
+    return tuple(
+        Refusal(as_text(b" ".join(words[:2]) if words[0] == b"CLIENT" else words[0]), _why(str(answer)))
+        for words, answer in zip(sent, answers, strict=True)
+        if isinstance(answer, Fault) and str(answer).startswith(_REFUSING)
+    )
+
+
+def _why(said: str) -> Why:
+    if not said.startswith("NOPERM"):
+        return "unknown"
+    return "command" if " to run " in said else "key"
 
 
 def of_rights(trials: Sequence[Trial], user: str, place: str = "") -> list[Finding]:
@@ -253,13 +269,25 @@ def of_rights(trials: Sequence[Trial], user: str, place: str = "") -> list[Findi
 def _missing(trial: Trial, user: str, place: str) -> Finding:
     right = trial.right
     if not trial.refused:
-        said = f"what was stored to try the user's rights was answered {trial.said!r}"
-        return Finding(Level.ERROR, said, "let the server accept writes", place)
-    names = ", ".join(dict.fromkeys(trial.refused))
-    keys = "beside those of values" if right.where == "beside" else "of values"
-    return Finding(
-        right.level,
-        f"refused for the user {user!r}, on keys {keys}: {names}; so {right.lost}",
-        f"ACL SETUSER {user} {right.grant}",
-        place,
-    )
+        said = f"nothing can be stored, the server answers {trial.said!r}"
+        return Finding(Level.ERROR, said, "see maxmemory and maxmemory-policy there", place)
+    names = ", ".join(dict.fromkeys(refusal.command for refusal in trial.refused))
+    on = ""
+    if any(refusal.why == "key" for refusal in trial.refused):
+        on = " on keys beside those of values" if right.where == "beside" else " on its own keys"
+    said = f"the user {user!r} is refused {names}{on}: {right.lost}"
+    return Finding(right.level, said, _remedy(trial, user), place)
+
+
+def _remedy(trial: Trial, user: str) -> str:
+    why = {refusal.why for refusal in trial.refused}
+    if why == {"unknown"}:
+        return "the server has no such command: see its version, and rename-command in its configuration"
+    words = [
+        f"+{refusal.command.lower().replace(' ', '|')}"
+        for refusal in trial.refused
+        if refusal.why == "command"
+    ]
+    if "key" in why:
+        words.append(r'"~\xffvkcache:*"' if trial.right.where == "beside" else '"~KEY_PREFIX:*"')
+    return f"ACL SETUSER {user} {' '.join(dict.fromkeys(words))}"

@@ -39,6 +39,7 @@ class Server:
     :ivar in_clear: a password goes to it over a network, and is not encrypted.
     :ivar db: the number of the database in use.
     :ivar trials: what became of each right that was tried.
+    :ivar address: where it is by its own account; "" where it does not say.
     """
 
     place: str
@@ -53,12 +54,13 @@ class Server:
     db: int = 0
     trials: tuple[Trial, ...] = ()
     user: str = "default"
+    address: str = ""
 
     @property
     def data(self) -> str:
         """What tells its data from those of other servers; its replicas have the same."""
         told = self.told
-        return str(told.get("master_replid") or told.get("run_id") or self.place)
+        return str(told.get("master_replid") or told.get("run_id") or self.address or self.place)
 
 
 @frozen
@@ -77,7 +79,7 @@ class Use:
 def of_server(server: Server, use: Use) -> list[Finding]:
     """What is to be said of *server* alone."""
     if server.trouble:
-        return [error(f"{server.role} does not answer: {server.trouble}", server.remedy, server.place)]
+        return [error(f"{server.role} can not be asked: {server.trouble}", server.remedy, server.place)]
     found = [
         *_version(server),
         *_role(server, use),

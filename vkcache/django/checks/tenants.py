@@ -128,10 +128,12 @@ def _within(one: Tenant, other: Tenant) -> list[Finding]:
 
 
 def _inside(one: Tenant, other: Tenant) -> Finding:
-    begins = f"CACHES[{other.alias!r}] has KEY_PREFIX {other.prefix!r}, which begins with {one.prefix!r} and a colon"
+    begins = (
+        f"CACHES[{other.alias!r}] has KEY_PREFIX {other.prefix!r}, which begins with {one.prefix + ':'!r}"
+    )
     remedy = f"use '-' for ':' there, as in {other.prefix.replace(':', '-')!r}"
     if other.prefix[len(one.prefix) + 1 :].partition(":")[0].lstrip("-").isdecimal():
-        return warning(f"{begins} and a number, so its keys pass for keys of this cache", remedy)
+        return warning(f"{begins} and a number: its keys pass for keys of this cache", remedy)
     return note(f"{begins}: what works by a pattern such as {one.prefix + ':*'!r} reaches both", remedy)
 
 

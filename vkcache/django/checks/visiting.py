@@ -71,7 +71,8 @@ def _several(settings: Settings, nodes: Several, keyspace: Keyspace | None, told
         found = nodes.servers()
     except CacheError as problem:
         return Visit((), (*told, error(f"its servers can not be found: {problem}", remedy(problem))))
-    reads = settings.laid_out == "replicas" or settings.read_from not in (None, "primary")
+    usual = "replica" if settings.laid_out == "replicas" else "primary"
+    reads = (settings.read_from or usual) != "primary"
     groups = tuple(
         (
             asked(primary, "primary", _names(keyspace, _held_by(nodes, group))),
