@@ -199,7 +199,7 @@ def test_aliases_that_are_one_place_by_other_names(limited: Server) -> None:
     )
     together = "\n".join(said.bad())
     assert "CACHES['default'] and CACHES['same'] have the same keys" in together
-    assert "KEY_PREFIX of CACHES['inside'], 'shop:1', begins with 'shop:' and a number" in together
+    assert "KEY_PREFIX of CACHES['inside'], 'shop:1', begins with 'shop:'" in together
     assert "CACHES['django'] have the same keys, and write values differently (native and django)" in together
     assert "clear() empties the whole database" in said.of("warning", "flushing")[0]
     assert said.bad("elsewhere") == []

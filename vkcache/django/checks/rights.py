@@ -249,10 +249,15 @@ RIGHTS: Final = (
 def refused(sent: Sequence[tuple[bytes, ...]], answers: Sequence[Reply]) -> tuple[Refusal, ...]:
     """Which of the commands *sent* were refused, for want of a right or by everybody's server."""
     return tuple(
-        Refusal(as_text(b" ".join(words[:2]) if words[0] == b"CLIENT" else words[0]), _why(str(answer)))
+        Refusal(as_text(b" ".join(words[:2]) if words[0] == b"CLIENT" else words[0]), _why(said))
         for words, answer in zip(sent, answers, strict=True)
-        if isinstance(answer, Fault) and str(answer).startswith(_REFUSING)
+        if isinstance(answer, Fault) and (said := _reason(str(answer))).startswith(_REFUSING)
     )
+
+
+def _reason(said: str) -> str:
+    """Why a command was refused; of EXEC a server says first what that means."""
+    return said.removeprefix("EXECABORT Transaction discarded because of: ")
 
 
 def _why(said: str) -> Why:
@@ -262,7 +267,7 @@ def _why(said: str) -> Why:
 
 
 def of_rights(trials: Sequence[Trial], user: str, place: str = "") -> list[Finding]:
-    """What is to be said of what was tried; nothing of a right that *user* has."""
+    """What is to be said of what was tried; nothing of a right that the user has."""
     return [_missing(trial, user, place) for trial in trials if trial.refused or trial.said]
 
 

@@ -158,11 +158,11 @@ def _role(server: Server, use: Use) -> list[Finding]:
     found = []
     role, place = server.told.get("role"), server.place
     if server.role == "primary" and role == "slave":
-        first = ", the primary's URL first" if use.topology == "replicas" else " the primary"
+        first = "the primary's URL first" if use.topology == "replicas" else "the primary"
         found.append(
             error(
                 "it is a replica: writes are refused",
-                f"name{first} in LOCATION; its own INFO says that this is at "
+                f"name {first} in LOCATION; its own INFO says that this is at "
                 f"{server.told.get('master_host')}:{server.told.get('master_port')}",
                 place,
             )

@@ -128,9 +128,8 @@ def _within(one: Tenant, other: Tenant) -> list[Finding]:
 
 
 def _inside(one: Tenant, other: Tenant) -> Finding:
-    begins = (
-        f"CACHES[{other.alias!r}] has KEY_PREFIX {other.prefix!r}, which begins with {one.prefix + ':'!r}"
-    )
+    theirs = f"KEY_PREFIX of CACHES[{other.alias!r}], {other.prefix!r}"
+    begins = f"{theirs}, begins with {one.prefix + ':'!r}"
     remedy = f"use '-' for ':' there, as in {other.prefix.replace(':', '-')!r}"
     if other.prefix[len(one.prefix) + 1 :].partition(":")[0].lstrip("-").isdecimal():
         return warning(f"{begins} and a number: its keys pass for keys of this cache", remedy)
