@@ -233,6 +233,28 @@ def test_from_which_level_on_it_fails(limited: Server, level: str, fails: bool) 
     assert report("--verbosity", "0", default=row(limited.url)).lines == ()
 
 
+def test_options_that_weaken_a_cache_are_warned_of(limited: Server) -> None:
+    said = report(
+        default=row(limited.url, format="bare"),
+        moving=row(limited.url, "moving", reads=["django-redis"]),
+    )
+    assert "unsigned pickles are loaded" in said.of("warning")[0]
+    assert "drop reads (compat) when vkcache_migrate says" in "\n".join(said.of("note", "moving"))
+
+
+def test_encrypted_and_local_connections() -> None:
+    with Server(tls=True, unix=True, extra=LIMITED) as server:
+        said = report(
+            default=row(server.url, ssl_ca_certs=str(server.ca_file)),
+            open=row(server.url, "open", ssl_cert_reqs="none"),
+            local=row(server.unix_url, "local"),
+            untrusted=row(server.url, "untrusted"),
+        )
+    assert said.bad() == said.bad("local") == []
+    assert "no certificate is asked for" in said.of("warning", "open")[0]
+    assert "certificate" in said.of("error", "untrusted")[0].lower()
+
+
 def test_a_key_function_that_fails_is_a_finding(limited: Server) -> None:
     said = report(default=row(limited.url) | {"KEY_FUNCTION": f"{__name__}.failing"})
     assert "KEY_FUNCTION, or make_key, raised ZeroDivisionError" in said.of("error")[0]
@@ -300,11 +322,16 @@ def test_sentinels(lasting: Lasting) -> None:
     assert "refuses to be listened to" in deaf.of("warning")[0]
 
 
-def test_manage_py_has_the_command_where_the_app_is_installed(limited: Server) -> None:
+@pytest.mark.parametrize(("level", "status"), [("error", 0), ("note", 1)])
+def test_manage_py_has_the_command_where_the_app_is_installed(
+    limited: Server, level: str, status: int
+) -> None:
     program = (
-        "import django; from django.conf import settings; from django.core.management import execute_from_"
-        "command_line as run; settings.configure(SECRET_KEY='s', INSTALLED_APPS=['vkcache.django'], CACHES="
-        f"{{'default': {row(limited.url)!r}}}); run(['manage.py', 'vkcache_check'])"
+        "from django.conf import settings;"
+        "from django.core.management import execute_from_command_line as run;"
+        f"caches = {{'default': {row(limited.url, ignore_exceptions=True)!r}}};"
+        "settings.configure(SECRET_KEY='s', INSTALLED_APPS=['vkcache.django'], CACHES=caches);"
+        f"run(['manage.py', 'vkcache_check', '--fail-level', {level!r}])"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program],
@@ -314,5 +341,6 @@ def test_manage_py_has_the_command_where_the_app_is_installed(limited: Server) -
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == status, ended.stderr
+    assert bool(ended.stderr) == (status == 1)
     assert ended.stdout.startswith("ok       default: ")

@@ -3,14 +3,16 @@ belong together, or of the options of an alias; or where a finding lacks its rem
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from vkcache.django.checks.asking import in_clear
 from vkcache.django.checks.findings import Finding, Level, warning
 from vkcache.django.checks.options import Chosen, of_options
 from vkcache.django.checks.servers import Server, Use, of_group, of_server, of_shards
-from vkcache.django.checks.visiting import Sentinel, of_cluster, of_sentinels
+from vkcache.django.checks.witnesses import Sentinel, of_cluster, of_sentinels
 from vkcache.shell.options import settings
 
 PLACE = "valkey://here:6379/0"
@@ -29,14 +31,14 @@ def server(told: dict[str, Any] | None = None, **known: Any) -> Server:
     return Server(PLACE, **known)
 
 
-def bad(findings: list[Finding]) -> list[tuple[str, str]]:
+def bad(findings: Iterable[Finding]) -> list[tuple[str, str]]:
     """Level and text of what is not just fine; each has a remedy."""
     found = [finding for finding in findings if finding.level > Level.OK]
     assert all(finding.remedy for finding in found)
     return [(finding.level.name, finding.said) for finding in found]
 
 
-def only(findings: list[Finding]) -> tuple[str, str]:
+def only(findings: Iterable[Finding]) -> tuple[str, str]:
     (found,) = bad(findings)
     return found
 
@@ -106,6 +108,24 @@ def test_a_replica_of_another_primary_is_told_of() -> None:
     assert of_group([Server(PLACE, trouble="dead"), good]) == []
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("valkey://:pw@cache.example:6379", True),
+        ("valkey://:pw@10.0.0.1", True),
+        ("valkey://:pw@localhost.example", True),
+        ("valkeys://:pw@cache.example", False),
+        ("valkey://cache.example", False),
+        ("valkey://:pw@127.0.0.1:6379/0", False),
+        ("valkey://:pw@localhost", False),
+        ("valkey://:pw@[::1]:6379", False),
+        ("unix://:pw@/run/valkey.sock", False),
+    ],
+)
+def test_a_password_in_clear_is_one_that_leaves_the_host(url: str, expected: bool) -> None:
+    assert in_clear(settings(url, {})) is expected
+
+
 def test_two_shards_that_are_one_database_are_told_of() -> None:
     two = [Server(place, told=HEALTHY, db=db) for place, db in (("one", 0), ("two", 0), ("three", 1))]
     level, said = only(of_shards(two))
@@ -114,7 +134,7 @@ def test_two_shards_that_are_one_database_are_told_of() -> None:
 
 def test_sentinels_that_are_few_silent_deaf_or_disagree_are_told_of() -> None:
     three = [Sentinel(f"s{number}", primary="p:1", others=2) for number in range(3)]
-    assert of_sentinels("cache", three) == []
+    assert [*of_sentinels("cache", three)] == []
     silent = Sentinel("s3", "Connection refused")
     assert only(of_sentinels("cache", [*three, silent]))[0] == "WARNING"
     assert only(of_sentinels("cache", [silent]))[0] == "ERROR"
@@ -132,7 +152,7 @@ def test_a_cluster_that_lacks_slots_or_nodes_is_told_of() -> None:
         "id1 a:1@2 myself,master - 0 0 1 connected 0-5",
         "id2 b:1@2,name slave,fail? id1 0 0 1 connected",
     ]
-    assert of_cluster({"cluster_state": "ok"}, lines[:1]) == []
+    assert [*of_cluster({"cluster_state": "ok"}, lines[:1])] == []
     assert only(of_cluster({"cluster_state": "fail", "cluster_slots_assigned": 5}, lines[:1]))[0] == "ERROR"
     (found,) = of_cluster({}, lines)
     assert (found.level, found.place) == (Level.WARNING, "b:1")

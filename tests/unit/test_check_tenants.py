@@ -116,9 +116,7 @@ def test_a_refusal_is_told_from_other_errors() -> None:
         Refusal("EVALSHA", "key"),
         Refusal("INCRBY", "unknown"),
     )
-    aborted = Fault(
-        "EXECABORT Transaction discarded because of: NOPERM User a has no permissions to run it"
-    )
+    aborted = Fault("EXECABORT Transaction discarded because of: NOPERM User a has no permissions to run it")
     assert refused([(b"EXEC",)], [aborted]) == (Refusal("EXEC", "command"),)
     assert refused(SCRIPTS.sent(b"k"), [b"1", Fault("NOSCRIPT"), Fault("WRONGTYPE")]) == ()
 

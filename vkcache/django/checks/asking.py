@@ -5,6 +5,7 @@ What may enter: a question to one server. What the answer means is said by the m
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from vkcache.shell.options import Settings
 _TIMES: Final = 10
 """How many round trips are measured."""
 
-_LOOPBACK: Final = ("localhost", "127.", "::1", "[::1]")
+_LOOPBACK: Final = frozenset(("", "localhost", "::1", "[::1]"))
 
 
 @frozen
@@ -84,7 +85,8 @@ def remedy(error: Exception) -> str:
 def in_clear(settings: Settings) -> bool:
     """Whether a password goes over a network as it is."""
     scheme = urls.split(settings.url)[0]
-    if scheme not in ("valkey", "redis") or urls.host(settings.url).startswith(_LOOPBACK):
+    host = urls.host(settings.url)
+    if scheme not in ("valkey", "redis") or host in _LOOPBACK or re.fullmatch(r"127(\.[0-9]+){3}", host):
         return False
     return settings.password is not None or settings.credential_provider is not None
 

@@ -11,16 +11,17 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 from django.conf import settings as django_settings
-from django.core.cache import BaseCache, caches
+from django.core.cache import caches
 from django.core.cache.backends.base import InvalidCacheBackendError, get_key_func
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from vkcache.core.conventions import CONVENTIONS
 from vkcache.core.keyspace import owner
 from vkcache.core.replies import Fault
 from vkcache.django.cache import ValkeyCache
 from vkcache.django.checks.asking import alone, asked, command
-from vkcache.django.checks.findings import Finding, error
+from vkcache.django.checks.findings import Finding, error, note
 from vkcache.django.checks.options import Chosen, of_options
 from vkcache.django.checks.rights import of_rights
 from vkcache.django.checks.servers import Use, of_group, of_server, of_shards
@@ -68,16 +69,18 @@ class Opened:
 
 
 def vkcache_aliases() -> list[str]:
-    """The aliases of CACHES whose BACKEND is vkcache's, or can not be told."""
+    """The aliases of CACHES whose BACKEND is vkcache's."""
     return [alias for alias in django_settings.CACHES if is_vkcache(alias)]
 
 
 def is_vkcache(alias: str) -> bool:
-    """Whether *alias* is vkcache's; one whose BACKEND names vkcache is, though it can not be made."""
+    """Whether the BACKEND of *alias* is vkcache's, or one that is made of it; or names it in vain."""
+    path = str(django_settings.CACHES[alias].get("BACKEND", ""))
     try:
-        return isinstance(_made(alias), ValkeyCache)
-    except Exception:  # another backend's may raise anything
-        return str(django_settings.CACHES[alias].get("BACKEND", "")).startswith("vkcache.")
+        backend = import_string(path)
+    except ImportError:
+        return path.startswith("vkcache.")
+    return isinstance(backend, type) and issubclass(backend, ValkeyCache)
 
 
 def checked(aliases: Sequence[str]) -> list[Finding]:
@@ -101,18 +104,17 @@ def checked(aliases: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _made(alias: str) -> BaseCache:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnsignedPickles)  # it is a finding
-        return caches.create_connection(alias)
-
-
 def _opened(alias: str, found: list[Finding]) -> Opened | None:
-    try:
-        cache = _made(alias)
-    except (ImproperlyConfigured, InvalidCacheBackendError, CacheError) as problem:
-        found.append(error(str(problem).removeprefix("CACHES: ")))
-        return None
+    """The cache *alias*; None where its settings can not be read, which is *found* then."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            cache = caches.create_connection(alias)
+        except (ImproperlyConfigured, InvalidCacheBackendError, CacheError) as problem:
+            found.append(error(str(problem).removeprefix("CACHES: ")))
+            return None
+    said = [str(one.message) for one in caught if not issubclass(one.category, UnsignedPickles)]
+    found += [note(text.removeprefix("CACHES: ")) for text in said]
     assert isinstance(cache, ValkeyCache)
     return Opened(alias, cache, Visit())
 
@@ -190,31 +192,29 @@ def _other(alias: str) -> Tenant | None:
     row: Mapping[str, Any] = django_settings.CACHES[alias]
     backend = str(row.get("BACKEND", ""))
     known = next((name for start, name in OTHERS.items() if backend.startswith(start)), None)
-    if known is None:
-        return None
     try:
-        prefix, version = str(row.get("KEY_PREFIX", "")), int(row.get("VERSION", 1))
-        function = get_key_func(row.get("KEY_FUNCTION"))
-        chosen = settings(row["LOCATION"], _login(row.get("OPTIONS") or {}))
-        databases = frozenset(
-            (server.data, server.db)
-            for each in chosen.nodes or (chosen,)
-            if not (server := asked(each, "primary", None)).trouble
-        )
-        return Tenant(
-            alias,
-            databases,
-            prefix,
-            version,
-            function(_PROBE, prefix, version),
-            function(_PROBE, prefix, 7),
-            plain=row.get("KEY_FUNCTION") is None,
-            writes=known,
-            flushes=known in FLUSHING.values(),
-            ours=False,
-        )
+        return None if known is None else _tenant(alias, row, known)
     except Exception:  # it is another backend's affair how its settings are read
         return None
+
+
+def _tenant(alias: str, row: Mapping[str, Any], known: str) -> Tenant:
+    prefix, version = str(row.get("KEY_PREFIX", "")), int(row.get("VERSION", 1))
+    function = get_key_func(row.get("KEY_FUNCTION"))
+    chosen = settings(row["LOCATION"], _login(row.get("OPTIONS") or {}))
+    servers = [asked(each, "primary", None) for each in chosen.nodes or (chosen,)]
+    return Tenant(
+        alias,
+        frozenset((server.data, server.db) for server in servers if not server.trouble),
+        prefix,
+        version,
+        function(_PROBE, prefix, version),
+        function(_PROBE, prefix, 7),
+        plain=row.get("KEY_FUNCTION") is None,
+        writes=known,
+        flushes=known in FLUSHING.values(),
+        ours=False,
+    )
 
 
 def _login(options: Mapping[str, Any]) -> dict[str, Any]:

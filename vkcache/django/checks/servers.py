@@ -7,7 +7,7 @@ What may enter: a check of one server, or of those of one alias beside each othe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -154,30 +154,18 @@ def _version(server: Server) -> list[Finding]:
     ]
 
 
-def _role(server: Server, use: Use) -> list[Finding]:
-    found = []
-    role, place = server.told.get("role"), server.place
-    if server.role == "primary" and role == "slave":
-        first = "the primary's URL first" if use.topology == "replicas" else "the primary"
-        found.append(
-            error(
-                "it is a replica: writes are refused",
-                f"name {first} in LOCATION; its own INFO says that this is at "
-                f"{server.told.get('master_host')}:{server.told.get('master_port')}",
-                place,
-            )
-        )
-    if role == "slave" and server.told.get("master_link_status", "up") != "up":
-        found.append(
-            warning(
-                "it has lost its primary, and its values grow old",
-                "see INFO replication there, and masterauth where the primary wants a password",
-                place,
-            )
-        )
-    if server.told.get("loading"):
-        found.append(warning("it is still loading its data", "wait until it has", place))
-    return found
+def _role(server: Server, use: Use) -> Iterator[Finding]:
+    told, place = server.told, server.place
+    if server.role == "primary" and told.get("role") == "slave":
+        name = "the primary's URL first" if use.topology == "replicas" else "the primary"
+        at = f"{told.get('master_host')}:{told.get('master_port')}"
+        remedy = f"name {name} in LOCATION; by its own account that is at {at}"
+        yield error("it is a replica: writes are refused", remedy, place)
+    if told.get("role") == "slave" and told.get("master_link_status", "up") != "up":
+        remedy = "see INFO replication there, and masterauth where the primary wants a password"
+        yield warning("it has lost its primary, and its values grow old", remedy, place)
+    if told.get("loading"):
+        yield warning("it is still loading its data", "wait until it has", place)
 
 
 def _memory(server: Server, use: Use) -> list[Finding]:

@@ -8,8 +8,8 @@ What may enter: a check of two aliases beside each other, or of an alias beside 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import permutations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, permutations
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -62,69 +62,42 @@ class Tenant:
 def of_tenants(tenants: Sequence[Tenant]) -> dict[str, list[Finding]]:
     """What is to be said of *tenants* who share a database, by the alias whose setting mends it."""
     found: dict[str, list[Finding]] = {}
-    for at, one in enumerate(tenants):
-        for other in tenants[at + 1 :]:
-            if one.databases & other.databases:
-                found.setdefault((one if one.ours else other).alias, []).extend(_same_keys(one, other))
+    for one, other in combinations(tenants, 2):
+        if one.databases & other.databases and one.key_of_7 == other.key_of_7:
+            found.setdefault((one if one.ours else other).alias, []).append(_same_keys(one, other))
     for one, other in permutations(tenants, 2):
         if one.databases & other.databases:
             found.setdefault(one.alias, []).extend(_within(one, other))
     return found
 
 
-def _same_keys(one: Tenant, other: Tenant) -> list[Finding]:
-    if one.key_of_7 != other.key_of_7:
-        return []
-    pair = f"CACHES[{one.alias!r}] and CACHES[{other.alias!r}]"
+def _same_keys(one: Tenant, other: Tenant) -> Finding:
+    pair = f"CACHES[{one.alias!r}] and CACHES[{other.alias!r}] have the same keys"
     remedy = f"give one of them a KEY_PREFIX of its own, such as {other.alias!r}"
     if one.key != other.key:
-        return [
-            warning(
-                f"{pair} have the same keys but for VERSION ({one.version} and {other.version}): clear() of "
-                "one removes the other's",
-                remedy,
-            )
-        ]
+        versions = f"{one.version} and {other.version}"
+        return warning(f"{pair} but for VERSION ({versions}): clear() of one removes the other's", remedy)
     if one.writes == other.writes:
-        return [warning(f"{pair} have the same keys: each reads, replaces and clears the other's", remedy)]
+        return warning(f"{pair}: each reads, replaces and clears the other's", remedy)
+    ways = f"{one.writes} and {other.writes}"
     if other.writes in one.reads or one.writes in other.reads:
-        return [
-            note(
-                f"{pair} have the same keys, written as {one.writes} and as {other.writes}",
-                "fine while a site moves; leave one out afterwards",
-            )
-        ]
-    return [
-        error(
-            f"{pair} have the same keys, and write values differently ({one.writes} and {other.writes}): "
-            "neither reads the other's",
-            remedy,
-        )
-    ]
+        return note(f"{pair}, written in two ways ({ways})", "fine while a site moves; then drop one of them")
+    return error(f"{pair}, and write values differently ({ways}): neither reads the other's", remedy)
 
 
-def _within(one: Tenant, other: Tenant) -> list[Finding]:
+def _within(one: Tenant, other: Tenant) -> Iterator[Finding]:
     """What *one* does to the keys of *other*."""
-    found = []
+    theirs = f"CACHES[{other.alias!r}]"
     if one.flushes:
-        found.append(
-            warning(
-                f"clear() empties the whole database, the keys of CACHES[{other.alias!r}] too",
-                f"{_OWN_KEYS}; or {_OWN_DATABASE}" if one.ours else _OWN_DATABASE,
-            )
-        )
+        remedy = f"{_OWN_KEYS}; or {_OWN_DATABASE}" if one.ours else _OWN_DATABASE
+        yield warning(f"clear() empties the whole database, the keys of {theirs} too", remedy)
     if not (one.plain and other.plain) or one.prefix == other.prefix:
-        return found
+        return
     if not one.prefix:
-        found.append(
-            note(
-                f"KEY_PREFIX is empty, and CACHES[{other.alias!r}] has keys in the same database",
-                "give it a KEY_PREFIX",
-            )
-        )
-    if one.prefix and other.prefix.startswith(f"{one.prefix}:"):
-        found.append(_inside(one, other))
-    return found
+        said = f"KEY_PREFIX is empty, and {theirs} has keys in the same database"
+        yield note(said, "give it a KEY_PREFIX")
+    elif other.prefix.startswith(f"{one.prefix}:"):
+        yield _inside(one, other)
 
 
 def _inside(one: Tenant, other: Tenant) -> Finding:
@@ -136,7 +109,7 @@ def _inside(one: Tenant, other: Tenant) -> Finding:
     return note(f"{begins}: what works by a pattern such as {one.prefix + ':*'!r} reaches both", remedy)
 
 
-def of_strangers(tenant: Tenant, strange: int, looked_at: int) -> Iterable[Finding]:
+def of_strangers(tenant: Tenant, strange: int, looked_at: int) -> Iterator[Finding]:
     """What is to be said of keys in *tenant*'s database that no alias knows: *strange* of *looked_at*."""
     if not strange:
         return
