@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import valkey
 from attrs import frozen
 from django.core.management import CommandError, call_command
 from django.test import override_settings
@@ -152,10 +153,14 @@ def test_wrong_credentials_are_named_without_the_password(guarded: Server) -> No
     ],
 )
 def test_a_right_that_is_missing_is_named(guarded: Server, rights: str, level: str, said: str) -> None:
-    if "-msetex" in rights and guarded.execute("COMMAND", "INFO", "MSETEX") in ([None], {}):
-        pytest.skip("the server does not know MSETEX")
     guarded.flush()
-    told = report(default=row(user(guarded, "+@all", "~*", *rights.split())))
+    try:
+        url = user(guarded, "+@all", "~*", *rights.split())
+    except valkey.ResponseError as error:
+        if "Unknown command" not in str(error):
+            raise
+        pytest.skip("the server is too old to know this command")
+    told = report(default=row(url))
     assert [line for line in told.of(level) if said in line], told.lines
     assert bool(told.failed) == (level == "error")
     if "-unlink" not in rights:  # then what was stored expires
