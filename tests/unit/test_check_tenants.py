@@ -59,6 +59,8 @@ def found(*tenants: Tenant) -> list[tuple[str, str]]:
         (tenant("a", "x"), tenant("b", "xy"), []),
         (tenant("a", ""), tenant("b", "x"), [("a", "NOTE")]),
         (tenant("a", "x", flushes=True), tenant("b", "y"), [("a", "WARNING")]),
+        (tenant("a", "x", flushes=True, ours=False), tenant("b", "y"), [("b", "WARNING")]),
+        (tenant("a", "x", ours=False), tenant("b", "x", flushes=True, ours=False), []),
         (
             tenant("a", "x", key="1", key_of_7="7", plain=False),
             tenant("b", "y", key="1", key_of_7="7", plain=False),

@@ -31,7 +31,7 @@ OTHERS: Final = {**FLUSHING, "django_cachex": "django-cachex"}
 """All other backends that keep values on such servers, under the names that `reads` has for them."""
 
 _OWN_KEYS: Final = "leave out conventions (compat), and it removes its own keys alone"
-_OWN_DATABASE: Final = "give it a database of its own, such as valkey://host:6379/1"
+_OWN_DATABASE: Final = "give one of them a database of its own, such as valkey://host:6379/1"
 
 
 @frozen
@@ -63,11 +63,11 @@ def of_tenants(tenants: Sequence[Tenant]) -> dict[str, list[Finding]]:
     """What is to be said of *tenants* who share a database, by the alias whose setting mends it."""
     found: dict[str, list[Finding]] = {}
     for one, other in combinations(tenants, 2):
-        if one.databases & other.databases and one.key_of_7 == other.key_of_7:
+        if one.databases & other.databases and (one.ours or other.ours) and one.key_of_7 == other.key_of_7:
             found.setdefault((one if one.ours else other).alias, []).append(_same_keys(one, other))
     for one, other in permutations(tenants, 2):
-        if one.databases & other.databases:
-            found.setdefault(one.alias, []).extend(_within(one, other))
+        if one.databases & other.databases and (one.ours or other.ours):
+            found.setdefault((one if one.ours else other).alias, []).extend(_within(one, other))
     return found
 
 
@@ -90,11 +90,12 @@ def _within(one: Tenant, other: Tenant) -> Iterator[Finding]:
     theirs = f"CACHES[{other.alias!r}]"
     if one.flushes:
         remedy = f"{_OWN_KEYS}; or {_OWN_DATABASE}" if one.ours else _OWN_DATABASE
-        yield warning(f"clear() empties the whole database, the keys of {theirs} too", remedy)
+        said = f"clear() of CACHES[{one.alias!r}] empties the whole database, the keys of {theirs} too"
+        yield warning(said, remedy)
     if not (one.plain and other.plain) or one.prefix == other.prefix:
         return
     if not one.prefix:
-        said = f"KEY_PREFIX is empty, and {theirs} has keys in the same database"
+        said = f"KEY_PREFIX of CACHES[{one.alias!r}] is empty, and {theirs} has keys in the same database"
         yield note(said, "give it a KEY_PREFIX")
     elif other.prefix.startswith(f"{one.prefix}:"):
         yield _inside(one, other)
