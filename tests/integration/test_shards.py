@@ -48,7 +48,7 @@ def test_each_key_lies_where_the_ring_puts_it(fleet: Sharded, made: Callable[...
 @BUILDS
 def test_the_other_ring_too(fleet: Sharded, made: Callable[..., Client]) -> None:
     cache = filled(made(ring="django-redis-cache"))
-    ring = by_address([address_name("127.0.0.1", server.port, 0, None) for server in fleet.servers])
+    ring = by_address([address_name("127.0.0.1", server.port, 0, "") for server in fleet.servers])
     for key in numbers():
         wire = f":1:{key}".encode()
         assert fleet.servers[ring.locate(wire)].execute("EXISTS", wire) == 1

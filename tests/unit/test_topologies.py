@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import valkey.sentinel
+from attrs import evolve
 
 from vkcache.core.rings import by_address, by_location
 from vkcache.errors import Misconfigured
@@ -228,10 +229,20 @@ def test_shards_are_those_of_the_ring_that_is_asked_for() -> None:
     layout, of = lay_out(settings([A, B, C], {"topology": "shard"}))
     assert [layout.place_of(key) for key in keys] == [*map(by_location([A, B, C]).locate, keys)]
     assert [of(group.primary).written for group in layout.all_groups()] == [A, B, C]
-    located = [A, "unix://u:p@/tmp/s?db=3", "valkey://c"]
-    layout, _ = lay_out(settings(located, {"topology": "shard", "ring": "django-redis-cache"}))
-    named = ["('a', 7001, 0, None)", "(None, None, 3, '/tmp/s')", "('c', 6379, 0, None)"]
-    assert [layout.place_of(key) for key in keys] == [*map(by_address(named).locate, keys)]
+
+
+@pytest.mark.parametrize("as_urls", [True, False])
+def test_the_ring_by_address_has_its_own_names_for_urls(as_urls: bool) -> None:
+    keys = [b"k%d" % number for number in range(200)]
+    located = ["valkey://a:7001", "unix://u:p@/tmp/s?db=3", "redis://c", "rediss://d"]
+    chosen = settings(located, {"topology": "shard", "ring": "django-redis-cache"})
+    named = ["('a', 7001, 0, '')", "('127.0.0.1', 6379, 3, '/tmp/s')", "('c', 6379, 0, '')"]
+    if not as_urls:  # as a row of CACHES may write them: a:7001, /tmp/s
+        chosen = evolve(chosen, nodes=tuple(evolve(node, written="host") for node in chosen.nodes))
+        named = ["('a', 7001, 0, None)", "(None, None, 3, '/tmp/s')", "('c', 6379, 0, None)"]
+    layout, _ = lay_out(chosen)
+    ring = by_address([*named, "('d', 6379, 0, None)"])
+    assert [layout.place_of(key) for key in keys] == [*map(ring.locate, keys)]
 
 
 def test_all_caches_share_what_is_known_of_a_cluster_and_of_a_service() -> None:

@@ -90,10 +90,13 @@ def _briefly(settings: Settings) -> float:
 
 
 def _as_address(settings: Settings) -> str:
-    """The name that django-redis-cache's ring has for a server."""
+    """The name that django-redis-cache's ring has for a server; how its LOCATION was written is part of it."""
     scheme, rest = urls.split(settings.url)
+    as_url = "://" in (settings.written or settings.url)
     db = settings.db or 0
     if scheme == "unix":
-        return address_name(None, None, db, rest.partition("?")[0].rpartition("@")[2])
-    host, _, port = urls.address(settings.url).rpartition(":")
-    return address_name(host, int(port), db, None)
+        host, port = ("127.0.0.1", 6379) if as_url else (None, None)
+        path = rest.partition("?")[0].rpartition("@")[2]
+        return address_name(host, port, db, path if as_url else unquote(path))
+    named, _, number = urls.address(settings.url).rpartition(":")
+    return address_name(named, int(number), db, "" if as_url and scheme not in urls.ENCRYPTED else None)
