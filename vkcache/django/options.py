@@ -7,16 +7,20 @@ and the remedy.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from attrs import evolve
 from django.conf import settings as django_settings
 from django.core.cache.backends.base import default_key_func, get_key_func
 from django.core.exceptions import ImproperlyConfigured
 
 from vkcache.core.codec.naming import nearest
 from vkcache.core.expiry import Timeout, milliseconds
+from vkcache.django.moving import UnusedSettings, moved
+from vkcache.django.spellings import REVERSE_KEY_FUNCTIONS, SITE_SETTINGS
 from vkcache.errors import CallError, Misconfigured
 from vkcache.shell.options import Settings, load, settings
 
@@ -33,10 +37,11 @@ _TOP_LEVEL = frozenset(
         "timeout",  # Django's BaseCache reads these three in lower case
         "max_entries",
         "cull_frequency",
+        "db",  # and django-redis-cache these two
+        "password",
     }
 )
-_PAGE_SETTINGS = ("VKCACHE_SCAN_ITERSIZE", "DJANGO_VALKEY_SCAN_ITERSIZE")
-SITE_WIDE = frozenset({"SECRET_KEY", "SECRET_KEY_FALLBACKS", *_PAGE_SETTINGS})
+SITE_WIDE = frozenset({"SECRET_KEY", "SECRET_KEY_FALLBACKS", *SITE_SETTINGS})
 """The settings beside CACHES that a cache is built from."""
 
 
@@ -76,13 +81,26 @@ def read(location: str | Sequence[str], params: Mapping[str, Any]) -> Settings:
 
     :raises Misconfigured: an option is unknown, or a setting has a value that it can not have.
     """
-    options = _lower(params.get("OPTIONS", {}))
-    if "scan_itersize" not in options and (page := _page()) is not None:
-        options["scan_itersize"] = page
+    means = moved(location, params, _of_site)
+    if means.unused:
+        warnings.warn(means.warning, UnusedSettings, stacklevel=2)
+    options = means.options
     options.setdefault("secret", _secrets())
-    options.setdefault("key_function", _key_function(params.get("KEY_FUNCTION")))
-    options.setdefault("reverse_key_function", _reverse(params.get("REVERSE_KEY_FUNCTION")))
-    return settings(location, options)
+    options["key_function"] = _key_function(options.get("key_function") or params.get("KEY_FUNCTION"))
+    reverse = options.get("reverse_key_function") or params.get("REVERSE_KEY_FUNCTION")
+    options["reverse_key_function"] = _reverse(reverse)
+    return _as_written(settings(means.location, options), means.written)
+
+
+def _as_written(chosen: Settings, written: Sequence[str]) -> Settings:
+    """*chosen*, whose servers are called as the row calls them: rings know them by that."""
+    each = zip(chosen.nodes, written, strict=False)  # there are none where there is one server
+    nodes = tuple(evolve(node, written=name) for node, name in each)
+    return evolve(chosen, written=written[0], nodes=nodes)
+
+
+def _of_site(name: str) -> Any:
+    return getattr(django_settings, name, None)
 
 
 def read_timeout(params: Mapping[str, Any]) -> Timeout:
@@ -99,27 +117,6 @@ def read_timeout(params: Mapping[str, Any]) -> Timeout:
         raise Misconfigured(f"TIMEOUT: {error}") from error
     known: Timeout = timeout
     return known
-
-
-def _lower(options: Mapping[str, Any]) -> dict[str, Any]:
-    """*options* under their lower-case names; the older backends spell them in capitals."""
-    lower: dict[str, Any] = {}
-    for name, value in options.items():
-        if name.lower() in lower:
-            raise Misconfigured(f"option {name.lower()!r} is given twice, in capitals and not; give it once")
-        lower[name.lower()] = value
-    return lower
-
-
-def _page() -> int | None:
-    """How many keys one SCAN asks for, of the settings of the whole site; None: they do not say."""
-    for name in _PAGE_SETTINGS:
-        page = getattr(django_settings, name, None)
-        if page is not None:
-            if not isinstance(page, int) or page < 1:
-                raise Misconfigured(f"setting {name}, {page!r}: give a whole number above 0")
-            return page
-    return None
 
 
 def _secrets() -> tuple[str | bytes, ...] | None:
@@ -142,6 +139,8 @@ def _key_function(setting: str | Callable[..., str] | None) -> Callable[..., str
 
 def _reverse(setting: str | Callable[..., str] | None) -> Callable[..., str] | None:
     if isinstance(setting, str):
+        if setting in REVERSE_KEY_FUNCTIONS:
+            return None
         loaded: Callable[..., str] = load("REVERSE_KEY_FUNCTION", setting)
         return loaded
     return setting
