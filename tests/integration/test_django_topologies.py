@@ -79,6 +79,62 @@ ROWS: dict[str, Row] = {
         lambda fleet: {"LOCATION": fleet.urls, "OPTIONS": {"TOPOLOGY": "cluster", "READ_FROM": "replica"}},
     ),
 }
+V = "django_valkey"
+MOVED: dict[str, Row] = {
+    "V: default": (
+        Replicated,
+        "replicas",
+        lambda fleet: {
+            "LOCATION": ",".join(fleet.urls),
+            "OPTIONS": {"CLIENT_CLASS": f"{V}.client.DefaultClient", "compat": "django-valkey"},
+        },
+    ),
+    "DR: herd": (
+        Replicated,
+        "single",
+        lambda fleet: {
+            "LOCATION": fleet.urls[0],
+            "OPTIONS": {"CLIENT_CLASS": "django_redis.client.HerdClient", "compat": "django-redis"},
+        },
+    ),
+    "DR: sentinels": (
+        Watched,
+        "sentinel",
+        lambda fleet: {
+            "LOCATION": f"redis://{fleet.service}:6379/0",
+            "OPTIONS": {
+                "CLIENT_CLASS": "django_redis.client.SentinelClient",
+                "SENTINELS": fleet.sentinels,
+                "CONNECTION_POOL_CLASS": "redis.sentinel.SentinelConnectionPool",
+            },
+        },
+    ),
+    "V: shards": (
+        Sharded,
+        "shard",
+        lambda fleet: {
+            "LOCATION": fleet.urls,
+            "OPTIONS": {"CLIENT_CLASS": f"{V}.client.sharded.ShardClient"},
+        },
+    ),
+    "V: cluster": (
+        Clustered,
+        "cluster",
+        lambda fleet: {
+            "LOCATION": fleet.urls[0],
+            "OPTIONS": {"CLIENT_CLASS": f"{V}.cluster_cache.client.DefaultClusterClient"},
+        },
+    ),
+    "R: shards": (
+        Sharded,
+        "shard",
+        lambda fleet: {
+            "LOCATION": [f"{HOST}:{server.port}" for server in fleet.servers],
+            "OPTIONS": {"topology": "shard", "compat": "django-redis-cache"},
+        },
+    ),
+}
+"""Rows as other backends have them."""
 BY_KEY = ("shards", "shards in capitals", "a seed", "seeds in capitals")
 
 
@@ -115,7 +171,7 @@ def configured(site: Site, rows: dict[str, dict[str, Any]]) -> Iterator[Site]:
 
 @pytest.fixture
 def site(request: pytest.FixtureRequest, fleets: Mapping[type[Fleet], Any]) -> Iterator[Site]:
-    kind, topology, row = ROWS[request.param]
+    kind, topology, row = {**ROWS, **MOVED}[request.param]
     fleet = fleets[kind]
     fleet.flush()
     yield from configured(Site(fleet, topology), {"default": row(fleet)})
@@ -125,7 +181,7 @@ def each(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("site", names or [*ROWS], indirect=True)
 
 
-@each()
+@each(*ROWS, *MOVED)
 def test_settings_mean_what_they_say(site: Site) -> None:
     assert site.cache._site.settings.laid_out == site.topology
     names = [f"k{number}" for number in range(50)]

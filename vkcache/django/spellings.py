@@ -134,6 +134,7 @@ COMPRESSORS: Final[Mapping[str, str | None]] = {
     **{
         f"{package}.compressors.{module}.{name}Compressor": ours
         for package, (module, name, ours) in product(_LIKE_VALKEY, _COMPRESSORS_LIKE_VALKEY)
+        if package == "django_valkey" or ours not in ("bz2", "brotli")
     },
     **{
         f"django_cachex.compressors.{name}.{name.capitalize()}Compressor": name

@@ -79,6 +79,7 @@ UNUSED: Final[Mapping[str, str]] = {
     "single_connection_client": _LEFT_OUT,
     "auto_close_connection_pool": _LEFT_OUT,
     "maint_notifications_config": _LEFT_OUT,
+    "oss_cluster_maint_notifications_handler": _LEFT_OUT,
     **dict.fromkeys(
         (
             "cache",

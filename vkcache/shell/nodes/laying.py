@@ -90,7 +90,7 @@ def _briefly(settings: Settings) -> float:
 
 
 def _as_address(settings: Settings) -> str:
-    """The name that django-redis-cache's ring has for a server; how its LOCATION was written is part of it."""
+    """The name that django-redis-cache's ring has for a server, which tells how its LOCATION was written."""
     scheme, rest = urls.split(settings.url)
     as_url = "://" in (settings.written or settings.url)
     db = settings.db or 0
