@@ -11,9 +11,11 @@ from vkcache.core.scripts import (
 )
 from vkcache.django.cache import ValkeyCache
 from vkcache.django.connection import get_valkey_connection
+from vkcache.django.moving import UnusedSettings
 
 __all__ = [
     "ScriptHelpers",
+    "UnusedSettings",
     "ValkeyCache",
     "decode_list_or_none_post",
     "decode_list_post",
