@@ -41,7 +41,7 @@ from vkcache.errors import Misconfigured
 T = TypeVar("T", Serializer, Compressor)
 
 Format: TypeAlias = Literal["native", "bare"]
-SerializerSpec: TypeAlias = str | CustomSerializer | type[CustomSerializer]
+SerializerSpec: TypeAlias = str | Serializer | CustomSerializer | type[CustomSerializer]
 CompressorSpec: TypeAlias = str | CustomCompressor | type[CustomCompressor]
 
 AUTO = "auto"
@@ -174,6 +174,8 @@ def _serializers(specs: tuple[Any, ...], auto: tuple[Serializer, ...]) -> tuple[
     for spec in specs:
         if spec == AUTO:
             found += auto
+        elif isinstance(spec, Serializer):
+            found.append(spec)
         else:
             found.append(_resolved("serializer", spec, SERIALIZERS, custom_serializer, (AUTO,)))
     once = tuple(dict.fromkeys(found))
