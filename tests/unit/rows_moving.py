@@ -61,7 +61,7 @@ LIKE_DJANGO: dict[str, Row] = {
             "stampede_prevention": True,
         },
         {
-            "serializer": ["vkcache.django.serializers.DjangoJSON", "pickle"],
+            "serializer": ["vkcache.django.serializers.JSON", "pickle"],
             "compressor": ["zstd", "gzip"],
             "stale_cache_timeout": 60,
         },

@@ -71,7 +71,7 @@ def of_family(package: str, prefix: str) -> dict[str, Row]:
                 "ignore_exceptions": True,
                 "log_ignored_exceptions": True,
                 "close_connection": True,
-                "serializer": "vkcache.django.serializers.LooseMsgpack",
+                "serializer": "vkcache.django.serializers.MSGPACK",
                 "compressor": "lzma",
                 "max_connections": 100,
                 "pool_class": valkey.ConnectionPool,

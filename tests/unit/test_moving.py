@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from tests.unit.rows_moving_family import ONE, SEVERAL, Row
 from vkcache.core.codec import Native
 from vkcache.django import spellings
 from vkcache.django.moving import Moved, moved
-from vkcache.django.serializers import DjangoJSON, LooseMsgpack, Serializing
+from vkcache.django.serializers import JSON, MSGPACK, Serializing
 from vkcache.django.unused import UNUSED
 from vkcache.errors import Misconfigured
 from vkcache.shell.options import Settings, settings
@@ -70,56 +72,6 @@ def test_their_packages_are_not_needed() -> None:
         option = "CLIENT_CLASS" if path in spellings.CLIENTS else "CONNECTION_FACTORY"
         assert not means(ONE, {option: path}).unused
     assert not {"django_valkey", "django_redis", "redis_cache", "django_cachex"} & sys.modules.keys()
-
-
-# What is unused -------------------------------------------------------------------------------------------
-
-
-def test_one_warning_names_all_with_what_to_use_instead() -> None:
-    read = means(ONE, {"PARSER_CLASS": "hunter2.Parser", "Pickle_Version": 4, "compress_min_length": 10})
-    assert read.warning == (
-        "CACHES: what has no meaning for this backend is not used. "
-        "PARSER_CLASS: leave it out: replies are read by libvalkey, in protocol 2; "
-        "Pickle_Version: leave it out: pickles are written in protocol 5, and those of all others are read; "
-        "compress_min_length: leave it out: what is larger than 1 KiB is compressed, by the default of each "
-        "algorithm"
-    )
-    assert means(ONE, {"SOCKET_TIMEOUT": 1}).warning == ""
-
-
-@pytest.mark.parametrize("name", UNUSED)
-def test_whatever_is_unused_says_what_to_do_and_breaks_nothing(name: str) -> None:
-    read = means(ONE, {name: "hunter2" if name != "replica_read_only" else False})
-    assert dict(read.unused) == {name: UNUSED[name]}
-    assert chosen(read) == settings(ONE, {})
-    assert not means(ONE, {name: None if name != "replica_read_only" else True}).unused
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"SOCKET_TIMEOUT": 1, "socket_timeout": 1}, "'socket_timeout' is given twice, in capitals and not"),
-        ({"SERIALIZER": "json", "SERIALIZER_CLASS": "json"}, "'serializer' is given twice, under two names"),
-        ({"SOCKET_TIMOUT": 1}, "'socket_timout' is not known; did you mean 'socket_timeout'"),
-        ({"SERIALIZER": "no.such.hunter"}, "option serializer, 'no.such.hunter': No module named 'no'"),
-        ({"CONNECTION_POOL_KWARGS": "hunter2"}, "option pool_kwargs, of type str: give a dict"),
-        (
-            {"MASTER_CACHE": "c:3", "compat": "django-redis-cache"},
-            "option master_cache: give one of the serv",
-        ),
-    ],
-)
-def test_what_was_no_setting_there_either_is_an_error(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(Misconfigured) as caught:
-        chosen(means(SEVERAL, options))
-    assert said in str(caught.value)
-    assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize("value", [0, "many", -1])
-def test_a_page_of_the_whole_site_is_a_number(value: object) -> None:
-    with pytest.raises(Misconfigured, match=r"^setting DJANGO_REDIS_SCAN_ITERSIZE, .*: give a whole number"):
-        means(ONE, {}, {"DJANGO_REDIS_SCAN_ITERSIZE": value})
 
 
 # The site's own classes -----------------------------------------------------------------------------------
@@ -178,6 +130,61 @@ RedisPool.__module__ = "redis.connection"
 HERE = __name__
 
 
+# What is unused -------------------------------------------------------------------------------------------
+
+
+def test_one_warning_names_all_with_what_to_use_instead() -> None:
+    read = means(ONE, {"PARSER_CLASS": "hunter2.Parser", "Pickle_Version": 4, "compress_min_length": 10})
+    assert read.warning == (
+        "CACHES: what has no meaning for this backend is not used. "
+        "PARSER_CLASS: leave it out: replies are read by libvalkey, in protocol 2; "
+        "Pickle_Version: leave it out: pickles are written in protocol 5, and those of all others are read; "
+        "compress_min_length: leave it out: what is larger than 1 KiB is compressed, by the default of each "
+        "algorithm"
+    )
+    assert means(ONE, {"SOCKET_TIMEOUT": 1}).warning == ""
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_whatever_is_unused_says_what_to_do_and_breaks_nothing(name: str) -> None:
+    read = means(ONE, {name: "hunter2" if name != "replica_read_only" else False})
+    assert dict(read.unused) == {name: UNUSED[name]}
+    assert chosen(read) == settings(ONE, {})
+    assert not means(ONE, {name: None if name != "replica_read_only" else True}).unused
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"SOCKET_TIMEOUT": 1, "socket_timeout": 1}, "'socket_timeout' is given twice, in capitals and not"),
+        ({"SERIALIZER": "json", "SERIALIZER_CLASS": "json"}, "'serializer' is given twice, under two names"),
+        ({"SOCKET_TIMOUT": 1}, "'socket_timout' is not known; did you mean 'socket_timeout'"),
+        ({"SERIALIZER": "no.such.hunter"}, "option serializer, 'no.such.hunter': No module named 'no'"),
+        ({"SERIALIZER": Plain, "SERIALIZER_CLASS_KWARGS": "hunter2"}, "serializer_class_kwargs, of type str"),
+        ({"request_timeout": "hunter2"}, "option request_timeout: give a whole number of milliseconds"),
+        ({"CONNECTION_POOL_KWARGS": "hunter2"}, "option pool_kwargs, of type str: give a dict"),
+        (
+            {"MASTER_CACHE": "c:3", "compat": "django-redis-cache"},
+            "option master_cache: give one of the serv",
+        ),
+    ],
+)
+def test_what_was_no_setting_there_either_is_an_error(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        chosen(means(SEVERAL, options))
+    assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, "many", -1])
+def test_a_page_of_the_whole_site_is_a_number(value: object) -> None:
+    with pytest.raises(Misconfigured, match=r"^setting DJANGO_REDIS_SCAN_ITERSIZE, .*: give a whole number"):
+        means(ONE, {}, {"DJANGO_REDIS_SCAN_ITERSIZE": value})
+
+
+# How they are made and called ------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("kind", [Told, Handing])
 @pytest.mark.parametrize("as_path", [True, False])
 def test_a_serializer_that_takes_the_rows_options_gets_them(
@@ -222,11 +229,18 @@ def test_a_pool_over_valkeys_is_used_and_one_over_redis_is_not() -> None:
 
 
 def test_json_and_msgpack_carry_what_theirs_did() -> None:
-    from datetime import UTC, datetime
-    from decimal import Decimal
+    written = {"when": datetime(2026, 1, 2, tzinfo=UTC), "much": [Decimal("1.5")]}
+    read = {"when": "2026-01-02T00:00:00Z", "much": ["1.5"]}
+    for one in (JSON, MSGPACK):
+        assert one.loads(one.dumps(written)) == read
+    assert MSGPACK.loads(MSGPACK.dumps({1: (2, b"3")})) == {1: [2, b"3"]}
 
-    assert DjangoJSON().loads(DjangoJSON().dumps([Decimal("1.5"), datetime(2026, 1, 2, tzinfo=UTC)])) == [
-        "1.5",
-        "2026-01-02T00:00:00Z",
-    ]
-    assert LooseMsgpack().loads(LooseMsgpack().dumps({1: (2, b"3")})) == {1: [2, b"3"]}
+
+@pytest.mark.parametrize("name", ["json.JSONSerializer", "msgpack.MSGPackSerializer"])
+def test_what_they_wrote_is_read_whatever_the_serializer_is_later(name: str) -> None:
+    there = chosen(means(ONE, {"SERIALIZER": f"django_redis.serializers.{name}"})).codec()
+    for value in ({"a": [1, "x" * 2000]}, "x", None, True):
+        for serializer in ("auto", "pickle"):
+            later = settings(ONE, {"serializer": serializer, "secret": "s"}).codec()
+            assert later.decode(there.encode(value)) == value
+            assert later.decode_part(there.encode_part(value)) == value

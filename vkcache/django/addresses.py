@@ -72,7 +72,8 @@ def first(master: str, among: Sequence[str], db: int) -> int:
     :raises Misconfigured: none is.
     """
     places = [_place(one, db) for one in among]
-    if (place := _place(url(master), db)) not in places:
+    place = _place(url(master), db) if isinstance(master, str) else None
+    if place not in places:
         raise Misconfigured("option master_cache: give one of the servers of LOCATION")
     return places.index(place)
 

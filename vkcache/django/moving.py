@@ -156,18 +156,16 @@ class _Row:
             for name in ("base_client_kwargs", "redis_client_kwargs"):
                 self._opened(self.spelled.get(name, name), self.options.pop(name, None))
         if (milliseconds := self.options.pop("request_timeout", None)) is not None:
-            self.options.setdefault("socket_timeout", int(milliseconds) / 1000)
-        for name in [name for name in self.options if name in PASSED]:
-            self.options["pool_kwargs"] = {
-                name: self.options.pop(name),
-                **self.options.get("pool_kwargs", {}),
-            }
+            if not isinstance(milliseconds, int) or milliseconds < 1:
+                raise Misconfigured("option request_timeout: give a whole number of milliseconds above 0")
+            self.options.setdefault("socket_timeout", milliseconds / 1000)
+        self._passed({name: self.options.pop(name) for name in PASSED if name in self.options})
 
     def _opened(self, spelled: str, kwargs: Any) -> None:
         """Of a pool's keywords, those that are options of ours overrule these; the rest is valkey-py's."""
-        if not kwargs or not isinstance(kwargs, Mapping):
+        if not isinstance(kwargs, Mapping):
             if kwargs:
-                self.options["pool_kwargs"] = kwargs  # what is wrong with it is told where it is read
+                self.options["pool_kwargs"] = kwargs
             return
         rest = dict(kwargs)
         for name, value in kwargs.items():
@@ -177,8 +175,13 @@ class _Row:
                 self.options[name] = rest.pop(name)
             elif name in UNUSED or name == "read_from_replicas":
                 self._in_pool(spelled, name, rest.pop(name))
-        if rest:
-            self.options["pool_kwargs"] = {**self.options.get("pool_kwargs", {}), **rest}
+        self._passed(rest)
+
+    def _passed(self, kwargs: Mapping[str, Any]) -> None:
+        """*kwargs* too are for valkey-py."""
+        there = self.options.get("pool_kwargs", {})
+        if kwargs and isinstance(there, Mapping):  # else what is wrong with it is told where it is read
+            self.options["pool_kwargs"] = {**there, **kwargs}
 
     def _in_pool(self, spelled: str, name: str, value: Any) -> None:
         if name == "read_from_replicas":
@@ -212,7 +215,7 @@ class _Row:
             given = self.options.pop(option)
             several = given if isinstance(given, (list, tuple)) else [given]
             read = [self._value(option, known, one, kwargs) for one in several if one is not None]
-            ours = [*dict.fromkeys(one for one in read if one is not None)]
+            ours = [one for at, one in enumerate(read) if one is not None and one not in read[:at]]
             if ours:
                 self.options[option] = ours if len(ours) > 1 else ours[0]
 
@@ -253,9 +256,7 @@ class _Row:
     def _prefixes(self) -> tuple[str, ...]:
         """Of the settings of other backends that concern this row: those of its own, else all."""
         compat = self.options.get("compat")
-        if compat is None:
-            return (*PREFIXES.values(),)
-        return (PREFIXES[compat],) if compat in PREFIXES else ()
+        return tuple(prefix for name, prefix in PREFIXES.items() if compat in (None, name))
 
     # The rest -----------------------------------------------------------------------------------------
 

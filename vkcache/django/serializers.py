@@ -9,39 +9,36 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 from django.core.serializers.json import DjangoJSONEncoder
 
+from vkcache.core.codec import serializers
+from vkcache.core.codec.serializers import Serializer
+from vkcache.errors import Misconfigured
 from vkcache.shell.options import load
 
-
-class DjangoJSON:
-    """JSON by Django's encoder: a datetime, a Decimal or a UUID is written, and comes back as its text."""
-
-    name = "django-json"
-    safe = True
-
-    def dumps(self, value: object) -> bytes:
-        return json.dumps(value, cls=DjangoJSONEncoder, separators=(",", ":")).encode()
-
-    def loads(self, body: bytes) -> Any:
-        return json.loads(body)
+_encoder = DjangoJSONEncoder(separators=(",", ":"))
 
 
-class LooseMsgpack:
-    """msgpack as it is by itself: a tuple is written too, and comes back as a list."""
+def _json(value: object) -> bytes:
+    text: str = _encoder.encode(value)
+    return text.encode()
 
-    name = "loose-msgpack"
-    safe = True
 
-    def dumps(self, value: object) -> bytes:
-        body: bytes = msgpack.packb(value)
-        return body
+def _msgpack(value: object) -> bytes:
+    body: bytes = msgpack.packb(value, default=_encoder.default)
+    return body
 
-    def loads(self, body: bytes) -> Any:
-        return msgpack.unpackb(body, strict_map_key=False)
+
+JSON: Final = Serializer(name="json", code=serializers.JSON.code, safe=True, dumps=_json, loads=json.loads)
+"""JSON that takes what Django's encoder takes: a datetime, a Decimal or a UUID comes back as its text."""
+
+MSGPACK: Final = Serializer(
+    name="msgpack", code=serializers.MSGPACK.code, safe=True, dumps=_msgpack, loads=serializers.unpack
+)
+"""msgpack that takes those too, and a tuple, which comes back as a list."""
 
 
 class Serializing:
@@ -62,14 +59,16 @@ def path_of(given: object) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def made(option: str, given: Any, options: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Any:
+def made(option: str, given: Any, options: Mapping[str, Any], kwargs: Any) -> Any:
     """A serializer or compressor of the site's own, as the codec takes it.
 
     It is made here where its constructor takes *options*, all of the row's, or *kwargs*, which the row
     gives beside it.
 
-    :raises Misconfigured: *given* is a path to nothing.
+    :raises Misconfigured: *given* is a path to nothing, or *kwargs* is no dict.
     """
+    if not isinstance(kwargs, Mapping):
+        raise Misconfigured(f"option {option}_class_kwargs, of type {type(kwargs).__name__}: give a dict")
     kind = load(option, given) if isinstance(given, str) and "." in given else given
     if isinstance(kind, type) and (kwargs or _takes_options(kind)):
         given = kind = kind(**({"options": dict(options)} if _takes_options(kind) else {}), **kwargs)

@@ -96,8 +96,8 @@ FACTORIES: Final[Mapping[str, Mapping[str, Any]]] = {
 
 # Values -----------------------------------------------------------------------------------------------------
 
-_JSON: Final = "vkcache.django.serializers.DjangoJSON"
-_MSGPACK: Final = "vkcache.django.serializers.LooseMsgpack"
+_JSON: Final = "vkcache.django.serializers.JSON"
+_MSGPACK: Final = "vkcache.django.serializers.MSGPACK"
 
 SERIALIZERS: Final[Mapping[str, str | None]] = {
     **{f"{package}.serializers.pickle.PickleSerializer": "pickle" for package in _LIKE_VALKEY},
