@@ -141,6 +141,19 @@ def of_family(package: str, prefix: str) -> dict[str, Row]:
             {**sentinel, "read_from": None},
             site={f"{prefix}CONNECTION_FACTORY": f"{pool}.SentinelConnectionFactory"},
         ),
+        "a factory of the site's": Row(
+            ONE,
+            {},
+            {"laid_out": "single"},
+            (f"{prefix}CONNECTION_FACTORY",),
+            {f"{prefix}CONNECTION_FACTORY": "my.pools.Hunter2"},
+        ),
+        "a factory for another row's sentinels": Row(
+            ONE,
+            {"compat": package.replace("_", "-")},
+            {"laid_out": "single"},
+            site={f"{prefix}CONNECTION_FACTORY": f"{pool}.SentinelConnectionFactory"},
+        ),
         "the primary of sentinels": Row(
             "redis://service/1",
             {"CONNECTION_FACTORY": f"{pool}.SentinelConnectionFactory", **ASKED},

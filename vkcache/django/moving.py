@@ -82,7 +82,10 @@ def moved(location: str | Sequence[str], params: Mapping[str, Any], site: Site) 
 
 @define
 class _Row:
-    """A row while it is read: what is understood leaves *given* for *options*, or for *unused*."""
+    """A row while it is read: *options* come to be ours, and what can not goes to *unused*.
+
+    *spelled*: how the row names our options.
+    """
 
     location: tuple[str, ...]
     written: Mapping[str, Any]
@@ -123,13 +126,13 @@ class _Row:
         """How the servers are laid out."""
         self._stands_for("client_class", CLIENTS, self.options.pop("client_class", None))
         self._stands_for("connection_factory", FACTORIES, self.options.pop("connection_factory", None))
-        if "sentinels" in self.options:
-            for prefix in self._prefixes():
-                name = f"{prefix}CONNECTION_FACTORY"
-                self.spelled.setdefault(name, name)
-                self._stands_for(name, FACTORIES, self.site(name))
-            if self.options.get("compat") == "django-cachex":
-                self.options.setdefault("read_from", "replica")
+        for prefix in self._prefixes():
+            name = f"{prefix}CONNECTION_FACTORY"
+            factory = path_of(self.site(name) or "")
+            if "sentinels" in self.options or FACTORIES.get(factory, {}).get("topology") != "sentinel":
+                self._stands_for(name, FACTORIES, factory)
+        if "sentinels" in self.options and self.options.get("compat") == "django-cachex":
+            self.options.setdefault("read_from", "replica")
         if self.options.pop("read_from_replicas", None):
             self.options.setdefault("read_from", "replica")
         if self.of_redis_cache and self.options.get("topology") == "shard":
