@@ -132,8 +132,9 @@ class Native:
         try:
             if data[:2] == PLAIN and len(data) <= self.plain_reads:
                 return unpackb(data[2:], strict_map_key=False)
-            opened = self._open(data, None) if data[:1] == MAGIC else self._without_envelope(data)
-            return opened.value
+            if data[:1] == MAGIC:
+                return self._open(data, None).value
+            return read_number(data) if self.foreign is None else self.foreign.read(data).value
         except Exception as error:
             raise undecodable(error, key) from error
 
@@ -161,7 +162,9 @@ class Native:
                 return Stored(unpackb(data[2:], strict_map_key=False))
             if data[:2] == AGED and len(data) <= self.plain_reads:
                 return opened(data)
-            return self._open(data, key) if data[:1] == MAGIC else self._without_envelope(data)
+            if data[:1] == MAGIC:
+                return self._open(data, key)
+            return Stored(read_number(data)) if self.foreign is None else self.foreign.read(data)
         except Exception as error:
             raise undecodable(error, key) from error
 
@@ -178,9 +181,6 @@ class Native:
         except Exception as error:
             raise undecodable(error, old) from error
         return self.signer.sign(envelope, new).to_bytes()
-
-    def _without_envelope(self, data: bytes) -> Stored:
-        return Stored(read_number(data)) if self.foreign is None else self.foreign.read(data)
 
     def _wrap(
         self, serializer: Serializer, body: bytes, fields: Fields, key: bytes | None, compressed: bool = True
