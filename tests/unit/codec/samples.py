@@ -1,4 +1,4 @@
-"""Values of many types, and how two of them are compared to the type and the bit.
+"""Values of many types.
 
 What may enter: a value that some cache could bring back as another type, or a strategy of such.
 """
@@ -6,7 +6,6 @@ What may enter: a value that some cache could bring back as another type, or a s
 from __future__ import annotations
 
 import math
-import struct
 from collections import OrderedDict
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -49,21 +48,6 @@ class Point:
 
     def __hash__(self) -> int:
         return hash((self.x, self.y))
-
-
-def same(left: Any, right: Any) -> bool:
-    """Whether the two are equal, of the same types all the way down, floats to the bit."""
-    if type(left) is not type(right):
-        return False
-    if type(left) is float:
-        return struct.pack(">d", left) == struct.pack(">d", right)
-    if isinstance(left, dict):
-        return len(left) == len(right) and all(map(same, left.items(), right.items()))
-    if isinstance(left, list | tuple):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, set | frozenset):
-        return len(left) == len(right) and {(type(i), i) for i in left} == {(type(i), i) for i in right}
-    return bool(left == right)
 
 
 def deep(levels: int) -> list[Any]:

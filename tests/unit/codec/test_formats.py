@@ -14,7 +14,8 @@ from typing import Any
 import msgpack
 import pytest
 
-from tests.unit.codec.samples import Level, same
+from tests.same import same
+from tests.unit.codec.samples import Level
 from vkcache.core.codec import Codec, FieldId, Native, Stored, codec
 from vkcache.core.codec.envelope import parse
 from vkcache.errors import InvalidArgument, Undecodable

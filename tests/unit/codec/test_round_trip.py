@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.codec.samples import PLAIN, RICH, deep, same, untimed, values
+from tests.same import same
+from tests.unit.codec.samples import PLAIN, RICH, deep, untimed, values
 from tests.unit.shown import briefly
 from vkcache.core.codec import Codec, canonical, codec
 from vkcache.errors import Unencodable

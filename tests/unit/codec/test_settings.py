@@ -17,7 +17,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from tests.unit.codec.samples import same
+from tests.same import same
 from tests.unit.shown import briefly
 from vkcache.core.codec import Bare, Codec, Native, codec
 from vkcache.core.codec.compressors import COMPRESSORS

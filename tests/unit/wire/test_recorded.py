@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.codec.samples import same
+from tests.same import same
 from tests.unit.wire.recorded import ROWS, VALUES, Row
 from vkcache.core.codec import Codec, codec
 from vkcache.core.codec.dialects import DIALECTS
