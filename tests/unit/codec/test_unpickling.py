@@ -20,7 +20,7 @@ import pytest
 from django.utils.safestring import SafeString
 
 from vkcache.core.codec import codec
-from vkcache.core.codec.unpickling import MODULES, unpickle
+from vkcache.core.codec.unpickling import MODULES, Marker, unpickle
 from vkcache.errors import Undecodable
 
 PLAIN = [
@@ -179,6 +179,8 @@ def test_what_is_set_on_a_class_is_set_on_none_that_is_used() -> None:
     unpickle(named("django.utils.safestring", "SafeString")[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", MODULES)
     assert not hasattr(uuid.UUID, "hack")
     assert not hasattr(SafeString, "hack")
+    unpickle(named("django_valkey.base_client", "Marker")[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", MODULES)
+    assert not hasattr(Marker, "hack")
 
 
 def test_a_listed_module_may_be_named_but_not_what_it_imports() -> None:

@@ -120,7 +120,7 @@ class _Loader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if name == "Marker" and module in _MARKERS:
-            return Marker
+            return _marker_of(self)
         if EVERYTHING in self._modules:
             return super().find_class(module, name)
         module, name = _OLD_NAMES.get(module, module), _OLD_NAMES.get(name, name)
@@ -244,6 +244,14 @@ def _uuid_of(_loader: _Loader) -> type:
     class Made:
         def __new__(cls) -> Any:
             return object.__new__(UUID)
+
+    return Made
+
+
+def _marker_of(_loader: _Loader) -> type:
+    class Made:
+        def __new__(cls) -> Any:
+            return object.__new__(Marker)
 
     return Made
 
