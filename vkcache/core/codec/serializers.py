@@ -102,10 +102,16 @@ def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
+def _spaced_json(value: object) -> bytes:
+    return json.dumps(value).encode("ascii")
+
+
 MSGPACK = Serializer("msgpack", 0, True, pack, unpack)
 PICKLE = Serializer("pickle", 1, False, _pickle, pickle.loads)
 JSON = Serializer("json", 2, True, _json, json.loads)
 """As lossy as JSON is: a tuple comes back as a list, the key 1 as "1"."""
+SPACED_JSON = evolve(JSON, dumps=_spaced_json)
+"""The same with the spaces and escapes of Python's default: who compares members compares their bytes."""
 
 
 def pickle_of(protocol: int) -> Serializer:

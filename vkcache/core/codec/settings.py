@@ -26,9 +26,11 @@ from vkcache.core.codec.guest import Guest
 from vkcache.core.codec.naming import unknown
 from vkcache.core.codec.native import Native, Signing
 from vkcache.core.codec.serializers import (
+    JSON,
     MSGPACK,
     PICKLE,
     SERIALIZERS,
+    SPACED_JSON,
     CustomSerializer,
     Serializer,
     custom_serializer,
@@ -109,8 +111,8 @@ def _bare(
     if writes is None:
         return Bare(serializers, compressors, most, least)
     dialect = DIALECTS[writes]
-    if serializers[0] is PICKLE:
-        serializers = (pickle_of(dialect.protocol), *serializers[1:])
+    written = {PICKLE: pickle_of(dialect.protocol), JSON: SPACED_JSON}
+    serializers = (written.get(serializers[0], serializers[0]), *serializers[1:])
     return Bare(serializers, compressors, most, dialect.compress_min, dialect)
 
 
