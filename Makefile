@@ -4,11 +4,17 @@
 
 .DEFAULT_GOAL := help
 DEMOS := demo-replicas demo-sentinel demo-shard demo-cluster
-.PHONY: help demo $(DEMOS) test check pyright matrix bench scale clean
+.PHONY: help demo $(DEMOS) test check pyright matrix bench scale peers clean
 
 export PYTHON
 VENV := .venv
 BENCH := .venv-bench
+PEERS := .venv-peers
+# Their requirements contradict each other, so there is an environment for each file of them.
+PEER_SETS := $(basename $(notdir $(wildcard tests/peers/*.txt)))
+# It asks for a newer Python than the others: the newest that tools/matrix.py finds, where none is given.
+FOR_django-cachex = PYTHON="$${PYTHON:-$$(cd tools && python3 -c "$(FIND_NEWEST)")}"
+FIND_NEWEST := import matrix; print(next(filter(None, map(matrix.find_python, matrix.PYTHONS[::-1])), ''))
 BIN := $(VENV)/bin
 # What is many and short, in as many processes as there are processors; then what looks at time, alone.
 # The unit tests cover the core by themselves: to count lines in the others would double their time.
@@ -25,6 +31,7 @@ help:
 	@echo "make matrix  the tests on every Python, Django and server found here (ARGS=--list shows them, ARGS=--brief is shorter)"
 	@echo "make bench   vkcache beside other cache backends, on one server and on several"
 	@echo "make scale   what 3, 30 and 300 servers cost, and what a fleet costs them (docs/scale.md)"
+	@echo "make peers   values, counters, times, keys and rings, to the installed other backends and back (docs/moving.md)"
 	@echo "make clean   removes everything that the others made"
 
 # A stamp for each set of extras, so that pip runs again only where pyproject.toml changed.
@@ -34,6 +41,11 @@ $(VENV)/.has-%: pyproject.toml
 
 $(BENCH)/.has-peers: pyproject.toml bench/requirements.txt
 	@tools/venv $(BENCH) -e '.[django,embedded,memory]' -r bench/requirements.txt
+	@touch $@
+
+$(PEERS)/%/.has-peers: pyproject.toml tests/peers/%.txt
+	@mkdir -p $(PEERS)
+	@$(FOR_$*) tools/venv $(PEERS)/$* -e '.[django,embedded,lz4,brotli]' -r tests/peers/$*.txt
 	@touch $@
 
 demo: $(VENV)/.has-django,embedded,memory
@@ -70,7 +82,11 @@ bench: $(BENCH)/.has-peers
 scale: $(BENCH)/.has-peers
 	$(BENCH)/bin/python bench/scale.py
 
+# Two minutes where the environments are made first, half a minute afterwards; ARGS=--words says every row.
+peers: $(PEER_SETS:%=$(PEERS)/%/.has-peers)
+	$(PEERS)/current/bin/python -m tests.peers.run $(ARGS) $(PEER_SETS:%=$(PEERS)/%)
+
 clean:
-	rm -rf $(VENV) $(BENCH) .matrix build dist .coverage .hypothesis \
+	rm -rf $(VENV) $(BENCH) $(PEERS) .matrix build dist .coverage .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -175,14 +175,14 @@ def sources() -> tuple[bytes, ...]:
 
 def readers() -> dict[str, Codec]:
     """Every way to read: each backend's values, all of them, and beside a format of its own."""
-    every, limit = tuple(DIALECTS), {"max_value_size": LARGEST}
+    every, made = tuple(DIALECTS), partial(codec, max_value_size=LARGEST)
     return {
-        "native": codec(secrets=("s",), **limit),
-        "native, all signed": codec(secrets=("s",), signing="all", **limit),
-        "all": codec(secrets=("s",), reads=every, **limit),
-        "bare, all": codec(format="bare", serializer="json", reads=every, **limit),
-        **{f"reads {name}": codec(secrets=("s",), reads=(name,), **limit) for name in every},
-        **{f"writes {name}": codec(reads=every, writes=name, **limit) for name in every},
+        "native": made(secrets=("s",)),
+        "native, all signed": made(secrets=("s",), signing="all"),
+        "all": made(secrets=("s",), reads=every),
+        "bare, all": made(format="bare", serializer="json", reads=every),
+        **{f"reads {name}": made(secrets=("s",), reads=(name,)) for name in every},
+        **{f"writes {name}": made(reads=every, writes=name) for name in every},
     }
 
 

@@ -56,7 +56,7 @@ STANDING_IN = {
         "a type in a list",
     )
 }
-"""A type that is itself the value: what the reader has in its place is harmless, and made for one value only."""
+"""A type that is itself the value: what stands in its place is harmless, and made for one value only."""
 
 
 def test_what_reaches_further_is_refused(found: dict[str, list[Any]]) -> None:
