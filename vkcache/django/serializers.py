@@ -19,7 +19,7 @@ from vkcache.core.codec.serializers import Serializer
 from vkcache.errors import Misconfigured
 from vkcache.shell.options import load
 
-_encoder = DjangoJSONEncoder(separators=(",", ":"))
+_encoder = DjangoJSONEncoder()  # with its spaces: who compares members compares their bytes
 
 
 def _json(value: object) -> bytes:
