@@ -86,11 +86,13 @@ class Undecodable(ReplyError, ValueError):
     """A stored value that can not be read: corrupt, unsigned, of an unknown format, its class gone.
 
     :ivar key: the key on the wire.
+    :ivar reason: why, without the key.
     """
 
     def __init__(self, message: str, key: str = "") -> None:
         super().__init__(f"{key!r}: {message}" if key else message)
         self.key = key
+        self.reason = message
 
 
 class Unreachable(CacheError, ConnectionError):

@@ -67,11 +67,14 @@ OF_KEYS: dict[Verb, Calls] = {
     keys.PTTL: _ALONE,
     keys.EXPIRETIME: _ALONE,
     keys.TYPE: _ALONE,
+    keys.TYPE_FRESH: _ALONE,
     keys.RENAME: _BOTH,
     keys.RENAMENX: _BOTH,
     keys.SCAN: ((0, b"MATCH", b"*", b"COUNT", 10),),
     server.FLUSHDB: ((),),
+    server.DBSIZE: ((),),
     server.INFO: ((), (b"server",)),
+    server.INFO_FRESH: ((b"server",),),
     server.SLOWLOG: ((b"LEN",), (b"GET", 1)),
     server.TIME: ((),),
 }
@@ -86,6 +89,7 @@ OF_STRINGS: dict[Verb, Calls] = {
     strings.MGET: _SEVERAL,
     strings.MGET_SPREAD: _SEVERAL,
     strings.MGET_FRESH: _SEVERAL,
+    strings.STRLEN: _ALONE,
     strings.MSET: _PAIRS,
     strings.MSET_SPREAD: _PAIRS,
     strings.MSETEX: _TIMED,
@@ -95,12 +99,16 @@ OF_STRINGS: dict[Verb, Calls] = {
 _LANDED: tuple[Arg, ...] = (3, b"b", b"a", b"c", b"t", b"", b"1", b"", 60_000)
 _LEFT: tuple[Arg, ...] = (2, b"a", b"b", b"t", 60_000)
 
+_SWAPPED: tuple[Arg, ...] = (b"f", b"1", b"2", b"g", b"3", b"4")
+
 # One verb: what is not safe to repeat, and a script of the user's own where it is sent whole.
 OF_SCRIPTS: dict[Verb, Calls] = {
     strings.EVAL: (
         (lua.INCR, 1, b"a", b"1", b"1"),
         (lua.SWAP, 1, b"a", b"1", b"2"),
         (lua.MOVE, 2, b"a", b"b", b"1", b"2", b"0"),
+        *[(script, 1, b"a", *_SWAPPED) for script in (lua.SWAP_FIELDS, lua.SWAP_MEMBERS, lua.SWAP_RANKED)],
+        (lua.SWAP_ITEMS, 1, b"a", 0, b"1", b"2"),
         (b"return 1", 2, b"a", b"b", b"x"),
         (b"return 1", 0),
     ),
@@ -138,6 +146,7 @@ OF_LISTS: dict[Verb, Calls] = {
     lists.RPOP: _POPPED,
     lists.LINDEX: ((b"a", 0),),
     lists.LRANGE: ((b"a", 0, -1),),
+    lists.LRANGE_FRESH: ((b"a", 0, -1),),
     lists.LSET: ((b"a", 0, b"1"),),
     lists.LTRIM: ((b"a", 0, 1),),
     lists.LREM: ((b"a", 0, b"1"), (b"a", 1, b"1")),

@@ -13,12 +13,21 @@ from functools import partial, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from vkcache.core import hashes, keys, lua, strings
-from vkcache.core.freshness import CARRIED
 from vkcache.core.keyspace import as_text, on_wire
-from vkcache.core.plan import Batch, Command, Plan, Reply, Steps
-from vkcache.core.replies import raised, truth, unread
-from vkcache.core.space import MISSING, Sight, Space
-from vkcache.errors import InvalidArgument, KeyNotFound, NotCounter, Undecodable, WrongType
+from vkcache.core.migrating import reinserted
+from vkcache.core.plan import Command, Plan, Reply, Steps
+from vkcache.core.replies import unread
+from vkcache.core.rewriting import NOTHING, Row, Tally
+from vkcache.core.space import MISSING, Space
+from vkcache.errors import (
+    CacheError,
+    InvalidArgument,
+    KeyNotFound,
+    NotCounter,
+    Undecodable,
+    Unencodable,
+    WrongType,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -181,28 +190,13 @@ def reinsert_keys(space: Space, *, itersize: int | None = None) -> Steps[int]:
     not be read is left too, and not counted.
     """
     match = on_wire(space.keyspace.pattern_of_all_versions())
-    return keys.each_page(space, match, partial(_reinserted, space), itersize, "string")
 
+    def refuse(row: Row, error: CacheError) -> Tally:
+        if isinstance(error, Undecodable):
+            space.unreadable(error)
+            return NOTHING
+        if isinstance(error, Unencodable):
+            raise Unencodable(f"{as_text(row.key)!r}: {error}") from error
+        raise error
 
-def _again(space: Space, wire: bytes, seen: Sight) -> bytes:
-    """What was seen, as it is to be stored today; what belongs to the value goes along."""
-    fields = tuple((number, content) for number, content in seen.fields if number in CARRIED)
-    return space.encode_dated(seen.value, fields, wire) if fields else space.encode(seen.value, wire)
-
-
-def _reinserted(space: Space, wires: list[bytes]) -> Steps[int]:
-    own = tuple(space.keyspace.owned(wires))
-    if not own:
-        return 0
-    replies = yield from Command(strings.MGET_FRESH, own, list[bytes | None])
-    seen = [(wire, old, space.sight(wire, old)) for wire, old in zip(own, replies, strict=False)]
-    readable = [
-        (wire, old, _again(space, wire, new)) for wire, old, new in seen if old and new.value is not MISSING
-    ]
-    changed = tuple(
-        Command(strings.EVAL, (lua.SWAP, 1, wire, old, new), truth)
-        for wire, old, new in readable
-        if old != new
-    )
-    swapped = raised((yield from Batch(changed))) if changed else []
-    return len(readable) - swapped.count(False)
+    return keys.each_page(space, match, partial(reinserted, space, refuse=refuse), itersize, "string")

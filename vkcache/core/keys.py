@@ -46,6 +46,7 @@ TOUCH_FOR_EVER = Verb(b"EVAL", COUNTED, idempotent=True, empty=0)
 PTTL = Verb(b"PTTL", readonly=True, empty=-2)
 EXPIRETIME = Verb(b"EXPIRETIME", readonly=True, empty=-2)
 TYPE = Verb(b"TYPE", readonly=True, empty=b"none")
+TYPE_FRESH = Verb(b"TYPE", readonly=True, primary=True, empty=b"none")
 RENAME = Verb(b"RENAME", FIRST_TWO)
 RENAMENX = Verb(b"RENAMENX", FIRST_TWO)
 SCAN = Verb(b"SCAN", NO_KEYS, readonly=True, primary=True, spread=Spread.WALK, empty=(b"0", ()))
@@ -214,7 +215,7 @@ def scan(
     if key_type is not None and not isinstance(key_type, str):
         raise InvalidArgument("key_type is the name of a kind of value; version= is given by its name")
     names = partial(space.keyspace.names, version=version)
-    page = _page(cursor, space.pattern(pattern, version), page_size(space, count), key_type)
+    page = page_of(cursor, space.pattern(pattern, version), page_size(space, count), key_type)
     return Command(page.verb, page.args, lambda reply: _then(page.decode(reply), names))
 
 
@@ -225,7 +226,9 @@ def _then(page: tuple[int, _Wires], names: Callable[[_Wires], list[str]]) -> tup
     return page[0], names(page[1])
 
 
-def _page(cursor: int, match: bytes, count: int, key_type: str | None = None) -> Command[tuple[int, _Wires]]:
+def page_of(
+    cursor: int, match: bytes, count: int, key_type: str | None = None
+) -> Command[tuple[int, _Wires]]:
     args: tuple[Arg, ...] = (cursor, b"MATCH", match, b"COUNT", count)
     if key_type is not None:
         args += (b"TYPE", key_type)
@@ -246,14 +249,14 @@ def iter_keys(
     """
     match, count = space.pattern(pattern, version), page_size(space, itersize)
     seen: set[bytes] = set()
-    cursor, wires = yield from _page(0, match, count)
+    cursor, wires = yield from page_of(0, match, count)
     while True:
         fresh = [wire for wire in dict.fromkeys(wires) if wire not in seen]
         seen.update(fresh)
         yield Page(space.keyspace.names(fresh, version))
         if cursor == 0:
             return
-        cursor, wires = yield from _page(cursor, match, count)
+        cursor, wires = yield from page_of(cursor, match, count)
 
 
 def keys(space: Space, pattern: str = "*", version: int | None = None) -> Steps[list[str]]:
@@ -262,7 +265,7 @@ def keys(space: Space, pattern: str = "*", version: int | None = None) -> Steps[
     found: dict[bytes, None] = {}
     cursor = -1
     while cursor:
-        cursor, wires = yield from _page(max(cursor, 0), match, space.page)
+        cursor, wires = yield from page_of(max(cursor, 0), match, space.page)
         found.update(dict.fromkeys(wires))
     return space.keyspace.names(list(found), version)
 
@@ -277,7 +280,7 @@ def each_page(
     """The sum of what *work* answers for every page of the keys that match; memory for one page."""
     count, total, cursor = page_size(space, itersize), 0, -1
     while cursor:
-        cursor, wires = yield from _page(max(cursor, 0), match, count, key_type)
+        cursor, wires = yield from page_of(max(cursor, 0), match, count, key_type)
         if wires:
             total += yield from work(wires)
     return total

@@ -28,6 +28,7 @@ LPOP = Verb(b"LPOP")
 RPOP = Verb(b"RPOP")
 LINDEX = Verb(b"LINDEX", readonly=True)
 LRANGE = Verb(b"LRANGE", readonly=True, empty=())
+LRANGE_FRESH = Verb(b"LRANGE", readonly=True, primary=True, empty=())
 LSET = Verb(b"LSET")  # not safe to repeat: meanwhile the index may be another item's
 LTRIM = Verb(b"LTRIM")
 LREM = Verb(b"LREM", empty=0)

@@ -28,6 +28,67 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1"""
 
+# The same for elements of what is no string. KEYS[1], ARGV: three for each: its field or index or '', what
+# must be stored in it, what is stored then. An array with a number for each: 0: something else is stored
+# there, 1: done, 2: what is stored then was an element already, and is one with it now. What is new comes
+# before what is old goes, so that the key is never empty, which would end it and its time to live.
+
+# Of a hash. A field that expires by itself does so when it would have; not every server has such fields.
+SWAP_FIELDS: Final = b"""\
+local done = {}
+for at = 1, #ARGV, 3 do
+  local same = redis.call('HGET', KEYS[1], ARGV[at]) == ARGV[at + 1]
+  if same then
+    local ends = redis.pcall('HPEXPIRETIME', KEYS[1], 'FIELDS', 1, ARGV[at])
+    if ends.err and not string.find(string.lower(ends.err), 'unknown', 1, true) then return ends end
+    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 2])
+    local left = tonumber(ends[1]) or -1
+    if left > 0 then
+      redis.call('HPEXPIREAT', KEYS[1], string.format('%.0f', left), 'FIELDS', 1, ARGV[at])
+    end
+  end
+  done[#done + 1] = same and 1 or 0
+end
+return done"""
+
+# Of a list: at this index. Where it has moved, another that holds the same is as good.
+SWAP_ITEMS: Final = b"""\
+local done = {}
+for at = 1, #ARGV, 3 do
+  local same = redis.call('LINDEX', KEYS[1], ARGV[at]) == ARGV[at + 1]
+  if same then redis.call('LSET', KEYS[1], ARGV[at], ARGV[at + 2]) end
+  done[#done + 1] = same and 1 or 0
+end
+return done"""
+
+# Of a set.
+SWAP_MEMBERS: Final = b"""\
+local done = {}
+for at = 1, #ARGV, 3 do
+  local state = 0
+  if redis.call('SISMEMBER', KEYS[1], ARGV[at + 1]) == 1 then
+    state = 2 - redis.call('SADD', KEYS[1], ARGV[at + 2])
+    redis.call('SREM', KEYS[1], ARGV[at + 1])
+  end
+  done[#done + 1] = state
+end
+return done"""
+
+# Of a sorted set: with the score that it has. One that was there keeps its own, which is the newer:
+# whoever writes today writes that member, and not the old one.
+SWAP_RANKED: Final = b"""\
+local done = {}
+for at = 1, #ARGV, 3 do
+  local state = 0
+  local score = redis.call('ZSCORE', KEYS[1], ARGV[at + 1])
+  if score then
+    state = 2 - redis.call('ZADD', KEYS[1], 'NX', score, ARGV[at + 2])
+    redis.call('ZREM', KEYS[1], ARGV[at + 1])
+  end
+  done[#done + 1] = state
+end
+return done"""
+
 # KEYS[1]: source, KEYS[2]: destination, ARGV[1]: what must be stored at the source, ARGV[2]: what is
 # stored at the destination then, with the source's time to live, ARGV[3]: '1' where nothing may be there.
 # 0: something else is stored at the source. 1: done. 2: something is stored at the destination.

@@ -188,6 +188,11 @@ def walked(reply: Reply, number: int, count: int) -> Reply:
     return [b"%d" % (cursor * _WALKED + number), rest]
 
 
+def begun_again(cursor: int) -> int:
+    """A cursor over all nodes that points to the beginning of the node of *cursor*."""
+    return cursor % _WALKED
+
+
 @frozen
 class Redirect:
     """Where a server of a cluster says that a slot is: from now on, or for the keys it has moved *once*."""

@@ -1,4 +1,4 @@
-"""Commands on a whole server: FLUSHDB, INFO, SLOWLOG, TIME (https://valkey.io/commands/#server).
+"""Commands on a whole server: FLUSHDB, DBSIZE, INFO, SLOWLOG, TIME (https://valkey.io/commands/#server).
 
 What may enter: one function a command of valkey's server group.
 """
@@ -10,11 +10,13 @@ from typing import Any, Final
 from vkcache.core.keyspace import as_text
 from vkcache.core.plan import NO_KEYS, Command, Reply, Spread, Verb
 from vkcache.core.replies import info as read_info
-from vkcache.core.replies import ok
+from vkcache.core.replies import number, ok
 from vkcache.core.space import Space
 
 FLUSHDB = Verb(b"FLUSHDB", NO_KEYS, idempotent=True, spread=Spread.ALL_OK)
+DBSIZE = Verb(b"DBSIZE", NO_KEYS, readonly=True, primary=True, spread=Spread.SUM, empty=0)
 INFO = Verb(b"INFO", NO_KEYS, readonly=True)
+INFO_FRESH = Verb(b"INFO", NO_KEYS, readonly=True, primary=True)
 SLOWLOG = Verb(b"SLOWLOG", NO_KEYS, readonly=True, primary=True)
 TIME = Verb(b"TIME", NO_KEYS, readonly=True, primary=True)
 
@@ -33,6 +35,19 @@ def info(_space: Space, section: str | None = None) -> Command[dict[str, int | f
     https://valkey.io/commands/info/
     """
     return Command(INFO, () if section is None else (section,), read_info)
+
+
+def dbsize(_space: Space) -> Command[int]:
+    """How many keys there are on all servers, of other caches and programs too."""
+    return Command(DBSIZE, (), number)
+
+
+def run_id(_space: Space) -> Command[str]:
+    """What the server that is written to calls itself since it was started; "" where it does not say.
+
+    A cursor of SCAN means nothing to a server that calls itself otherwise.
+    """
+    return Command(INFO_FRESH, (b"server",), lambda reply: str(read_info(reply).get("run_id", "")))
 
 
 def slowlog_get(_space: Space, count: int = 10) -> Command[list[dict[str, Any]]]:
