@@ -1,0 +1,163 @@
+"""What a migration needs beside its plan: how fast it may go, where it stands, and how that is shown.
+
+What may enter: what `vkcache_migrate` keeps between two portions. What is migrated is `core.migrating`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from attrs import define, field, frozen
+
+from vkcache.core.migrating import BEGINNING, Place, Portion
+from vkcache.core.rewriting import NOTHING, Tally
+
+_OFTEN: Final = 5.0
+"""Seconds between two notes of where a migration stands."""
+
+
+@define(eq=False)
+class Pace:
+    """At most *rate* values a second, on average since the beginning; None: as many as there are."""
+
+    rate: float | None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _due: float = field(init=False)
+
+    @_due.default
+    def _now(self) -> float:
+        return self.clock()
+
+    def portion(self, page: int) -> int:
+        """How many values one portion may have, so that a second has several of them."""
+        return page if self.rate is None else max(1, min(page, int(self.rate / 4)))
+
+    def done(self, values: int) -> None:
+        """Let the time pass that so many values should have taken. Time that was lost is not made up for."""
+        if self.rate is None:
+            return
+        now = self.clock()
+        self._due = max(self._due, now - 1) + values / self.rate
+        if self._due > now:
+            self.sleep(self._due - now)
+
+
+class Unusable(ValueError):
+    """A file that holds no position."""
+
+
+@frozen
+class Position:
+    """Where a migration stands, in a *file*, for a later run *of* the same cache; no file: nowhere.
+
+    *of*: what has to be the same then, else the cursor would mean something else.
+    """
+
+    file: Path | None
+    of: dict[str, str]
+
+    def read(self) -> Place | None:
+        """Where to go on; None where the file is of something else, or is not there.
+
+        :raises Unusable: it holds something else.
+        :raises OSError: it can not be read.
+        """
+        if self.file is None or not self.file.exists():
+            return None
+        try:
+            noted: dict[str, Any] = json.loads(self.file.read_text())
+            place = Place(int(noted["part"]), int(noted["cursor"]))
+            return place if noted["of"] == self.of and all(self.of.values()) else None
+        except (ValueError, LookupError, TypeError) as error:
+            raise Unusable(f"{self.file} holds no position: name another file") from error
+
+    def note(self, place: Place) -> None:
+        """Write it; a file is whole at any moment.
+
+        :raises OSError: it can not be written.
+        """
+        if self.file is not None:
+            new = self.file.with_name(self.file.name + ".new")
+            new.write_text(json.dumps({"of": self.of, "part": place.part, "cursor": place.cursor}))
+            new.replace(self.file)
+
+    def over(self) -> None:
+        """Nothing is left to be done: forget it."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
+
+@define(eq=False)
+class Course:
+    """What has been done so far, noted now and then.
+
+    :ivar place: where another migration may begin.
+    """
+
+    position: Position
+    place: Place = BEGINNING
+    tally: Tally = NOTHING
+    scanned: int = 0
+    _noted: float = field(factory=time.monotonic, init=False)
+
+    def add(self, portion: Portion) -> None:
+        """*portion* is done."""
+        self.place = portion.place
+        self.tally += portion.tally
+        self.scanned += portion.scanned
+        if time.monotonic() - self._noted >= _OFTEN:
+            self.position.note(self.place)
+            self._noted = time.monotonic()
+
+
+class Hidden:
+    """Shows nothing."""
+
+    def show(self, course: Course) -> None:
+        """What has been done so far."""
+
+    def close(self) -> None:
+        """It is over."""
+
+
+class Lines(Hidden):
+    """A line now and then."""
+
+    def __init__(self, keys: int, out: TextIO) -> None:
+        self._keys, self._out, self._shown = keys, out, time.monotonic()
+
+    def show(self, course: Course) -> None:
+        if time.monotonic() - self._shown >= _OFTEN:
+            self._shown = time.monotonic()
+            done = min(course.scanned, self._keys)
+            self._out.write(f"{done} of {self._keys} keys, {course.tally.seen} values\n")
+
+
+class Bar(Hidden):
+    """tqdm's progress bar."""
+
+    def __init__(self, keys: int, bar: Any) -> None:
+        self._keys, self._bar = keys, bar
+
+    def show(self, course: Course) -> None:
+        self._bar.set_postfix(values=course.tally.seen, refresh=False)
+        self._bar.update(min(course.scanned, self._keys) - self._bar.n)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def shown(keys: int, out: TextIO, verbosity: int) -> Hidden:
+    """What shows the progress over so many *keys*: where somebody looks at *out*, or asks for more."""
+    if verbosity < 2 and not (verbosity and out.isatty()):
+        return Hidden()
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return Lines(keys, out)
+    return Bar(keys, tqdm(total=keys, unit="key", file=out, dynamic_ncols=True))
