@@ -26,8 +26,8 @@ SLOWLY = [] if "VKCACHE_MIGRATED" in os.environ else ["--rate", "6000"]
 """So that writers come in between also where there are few values."""
 
 MIB = 2**20
-READS = {"reads": ["django-valkey", "django-redis"]}
-SITE = {**READS, "hash_layout": "django-redis"}
+READS = ["django-valkey", "django-redis"]
+SITE = {"reads": READS, "hash_layout": "django-redis"}
 ALONE = Path(__file__).with_name("migrate_alone.py")
 ROOT = Path(__file__).parents[2]
 
@@ -46,8 +46,8 @@ def test_no_write_is_lost_while_a_warm_cache_is_migrated(server: Server, url: st
     secret = "the secret of the site"
     with (
         valkey.Valkey.from_url(url) as raw,
-        Client(url, prefix="p", secret=secret, **READS) as cache,
-        Client(url, prefix="p", secret=secret, writes="django-redis", **READS) as other,
+        Client(url, prefix="p", secret=secret, reads=READS) as cache,
+        Client(url, prefix="p", secret=secret, writes="django-redis", reads=READS) as other,
     ):
         seeded = Seeded(raw, VALUES)
         seeded.write()

@@ -26,6 +26,7 @@ from vkcache.core.replies import kind, number, raised
 from vkcache.core.rewriting import (
     AT_ONCE,
     NOTHING,
+    AgainOf,
     Refuse,
     Row,
     Send,
@@ -87,7 +88,7 @@ class _Run:
     def done(self, tally: Tally) -> Page[Portion]:
         return Page((Portion(self.place, tally),))
 
-    def rewritten(self, rows: Iterable[Row], again: _AgainOf, send: Send) -> Steps[Tally]:
+    def rewritten(self, rows: Iterable[Row], again: AgainOf, send: Send) -> Steps[Tally]:
         return rewritten(rows, partial(again, self.space), on_trial if self.trial else send)
 
 
@@ -184,7 +185,6 @@ def reinserted(space: Space, wires: list[bytes], refuse: Refuse) -> Steps[int]:
     return tally.rewritten + tally.current
 
 
-_AgainOf: TypeAlias = Callable[[Space, Row], bytes]
 _PageOf: TypeAlias = Callable[[bytes, int, int], Command[tuple[int, list[Row]]]]
 
 
@@ -197,7 +197,7 @@ class _Kind:
     """
 
     page: _PageOf
-    again: _AgainOf
+    again: AgainOf
     script: bytes
 
 

@@ -109,6 +109,9 @@ Swap: TypeAlias = tuple[Row, bytes]
 Again: TypeAlias = Callable[[Row], bytes]
 """What is stored, as it would be stored today. Raises `Undecodable` or a `CallError` where it can not be."""
 
+AgainOf: TypeAlias = Callable[[Space, Row], bytes]
+"""`Again` of the space whose codec reads and writes."""
+
 Refuse: TypeAlias = Callable[[Row, CacheError], Tally]
 """What it means that a value can not be read, or not be written."""
 
