@@ -95,17 +95,21 @@ def feed_pages(pages: Pages[T], *answers: object) -> Fed[list[list[T]]]:
     found: list[list[T]] = []
 
     def collected() -> Generator[Step[Any], Any, list[list[T]]]:
-        answer: object = None
-        while True:
-            try:
-                step = pages.send(answer)
-            except StopIteration:
-                return found
-            if isinstance(step, Page):
-                found.append(list(step.items))
-                answer = None
-            else:
-                answer = yield step
+        try:
+            step = next(pages)
+            while True:
+                if isinstance(step, Page):
+                    found.append(list(step.items))
+                    step = next(pages)
+                    continue
+                try:
+                    answer = yield step
+                except Exception as error:
+                    step = pages.throw(error)
+                else:
+                    step = pages.send(answer)
+        except StopIteration:
+            return found
 
     return feed(collected(), *answers)
 
