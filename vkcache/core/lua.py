@@ -40,7 +40,7 @@ for at = 1, #ARGV, 3 do
   local same = redis.call('HGET', KEYS[1], ARGV[at]) == ARGV[at + 1]
   if same then
     local ends = redis.pcall('HPEXPIRETIME', KEYS[1], 'FIELDS', 1, ARGV[at])
-    if ends.err and not string.find(string.lower(ends.err), 'unknown', 1, true) then return ends end
+    if ends.err and not string.find(string.lower(tostring(ends.err)), 'unknown', 1, true) then return ends end
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 2])
     local left = tonumber(ends[1]) or -1
     if left > 0 then
