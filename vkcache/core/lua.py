@@ -51,11 +51,13 @@ for at = 1, #ARGV, 3 do
 end
 return done"""
 
-# Of a list: at this index. Where it has moved, another that holds the same is as good.
+# Of a list: at this index, and the indexes rise. Where it has moved, another that holds the same is as good.
 SWAP_ITEMS: Final = b"""\
 local done = {}
+local first = tonumber(ARGV[1])
+local held = redis.call('LRANGE', KEYS[1], first, ARGV[#ARGV - 2])
 for at = 1, #ARGV, 3 do
-  local same = redis.call('LINDEX', KEYS[1], ARGV[at]) == ARGV[at + 1]
+  local same = held[ARGV[at] - first + 1] == ARGV[at + 1]
   if same then redis.call('LSET', KEYS[1], ARGV[at], ARGV[at + 2]) end
   done[#done + 1] = same and 1 or 0
 end
