@@ -106,6 +106,7 @@ OF_SCRIPTS: dict[Verb, Calls] = {
     strings.EVAL: (
         (lua.INCR, 1, b"a", b"1", b"1"),
         (lua.SWAP, 1, b"a", b"1", b"2"),
+        (lua.SWAP_LARGE, 1, b"a", digest(b"1"), b"2"),
         (lua.MOVE, 2, b"a", b"b", b"1", b"2", b"0"),
         *[(script, 1, b"a", *_SWAPPED) for script in (lua.SWAP_FIELDS, lua.SWAP_MEMBERS, lua.SWAP_RANKED)],
         (lua.SWAP_ITEMS, 1, b"a", 0, b"1", b"2"),

@@ -76,13 +76,12 @@ _VALUES: tuple[Any, ...] = (
 )
 
 
-def _dumps() -> list[tuple[str, Dump]]:
-    """How values were written, under names of which each begins those of its keys."""
-    return [
-        ("pickle4", lambda value: pickle.dumps(value, 4)),
-        ("pickle5", lambda value: pickle.dumps(value, 5)),
-        ("packed", lambda value: zlib.compress(pickle.dumps(value, 4))),
-    ]
+_DUMPS: tuple[tuple[str, Dump], ...] = (
+    ("pickle4", lambda value: pickle.dumps(value, 4)),
+    ("pickle5", lambda value: pickle.dumps(value, 5)),
+    ("packed", lambda value: zlib.compress(pickle.dumps(value, 4))),
+)
+"""How values were written, under names of which each begins those of its keys."""
 
 
 @define(eq=False)
@@ -105,9 +104,8 @@ class Seeded:
 
     def _one(self, pipe: Any, number: int, kinds: Sequence[type[Any]]) -> None:
         value, kind = _VALUES[number % len(_VALUES)], number % 10
-        dumps = _dumps()
         if kind < 3:
-            name, dump = dumps[kind]
+            name, dump = _DUMPS[kind]
             self._string(pipe, f"{name}-{number}", dump(value), value)
         elif kind == 3:
             self._string(pipe, f"count-{number}", b"%d" % number, number)
@@ -116,14 +114,17 @@ class Seeded:
         elif kind in (5, 6):
             told = (kinds[kind - 5](), value, int(time.time()) + 900)
             self._string(pipe, f"herd-{number}", pickle.dumps(told, 4), value)
-        elif kind in (7, 8):  # the layout in which the key bears the prefix
-            slot = Slot(f"hash-{number // 2000}", f"f{number}")
-            held = number if kind == 8 else value
-            dumped = b"%d" % number if kind == 8 else pickle.dumps(value, 4)
-            pipe.hset(f"p:1:{slot.key}", slot.field, dumped)
-            self.model[slot] = Held(held)
-        else:  # the one in which the field does
+        elif kind in (7, 8):
+            self._field(pipe, number, value if kind == 7 else number)
+        else:  # the layout in which the field bears the prefix, and the key does not
             pipe.hset(f"bare-{number // 2000}", f"p:1:f{number}", pickle.dumps(value, 4))
+
+    def _field(self, pipe: Any, number: int, value: Any) -> None:
+        """The layout in which the key bears the prefix."""
+        slot = Slot(f"hash-{number // 2000}", f"f{number}")
+        stored = b"%d" % value if type(value) is int else pickle.dumps(value, 4)
+        pipe.hset(f"p:1:{slot.key}", slot.field, stored)
+        self.model[slot] = Held(value)
 
     def _string(self, pipe: Any, key: str, stored: bytes, value: Any) -> None:
         lasting = key[-1] == "3"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from hashlib import sha1
 
 import pytest
 
@@ -120,6 +121,14 @@ def test_values_are_swapped_one_by_one_and_another_kind_is_a_change() -> None:
     assert fed.result == [1, 0, 0]
     with pytest.raises(Unreachable):
         feed(rewriting.values_sent(swaps[:1]), [Unreachable("down")])
+
+
+def test_a_large_value_is_not_sent_back_to_be_compared() -> None:
+    stored = b"x" * 2**16
+    fed = feed(rewriting.values_sent([(row(stored), b"new")]), [1])
+    digest = sha1(stored, usedforsecurity=False).hexdigest().encode()
+    assert fed.sent == [b" ".join((b"EVAL", lua.SWAP_LARGE, b"1 p:1:a", digest, b"new"))]
+    assert fed.result == [1]
 
 
 def test_elements_are_swapped_together_and_another_kind_is_a_change() -> None:

@@ -28,6 +28,13 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1"""
 
+# The same, ARGV[1]: the SHA-1 of what must be stored.
+SWAP_LARGE: Final = b"""\
+local stored = redis.call('GET', KEYS[1])
+if not stored or redis.sha1hex(stored) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1"""
+
 # The same for elements of what is no string. KEYS[1], ARGV: three for each: its field or index or '', what
 # must be stored in it, what is stored then. An array with a number for each: 0: something else is stored
 # there, 1: done, 2: what is stored then was an element already, and is one with it now. What is new comes

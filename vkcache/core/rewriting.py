@@ -8,6 +8,7 @@ What may enter: what is true of a value and of an element alike. Which there are
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from operator import add
@@ -19,7 +20,7 @@ from vkcache.core import lua, strings
 from vkcache.core.codec.counters import is_int, is_number
 from vkcache.core.codec.envelope import PLAIN
 from vkcache.core.freshness import CARRIED
-from vkcache.core.plan import Batch, Command, Steps
+from vkcache.core.plan import Arg, Batch, Command, Steps
 from vkcache.core.replies import truth
 from vkcache.core.space import Space
 from vkcache.errors import CacheError, CallError, Undecodable, WrongType
@@ -27,6 +28,7 @@ from vkcache.errors import CacheError, CallError, Undecodable, WrongType
 AT_ONCE: Final = 2 * 2**20
 """How many bytes are read, or sent, before what was read is done with; one value may be larger."""
 
+_LARGE: Final = 2**16
 _REASONS, _NAMES = 20, 5
 
 
@@ -197,9 +199,16 @@ def on_trial(swaps: Sequence[Swap]) -> Steps[list[int]]:
 
 def values_sent(swaps: Sequence[Swap]) -> Steps[list[int]]:
     """A `Send` for values of strings."""
-    commands = [Command(strings.EVAL, (lua.SWAP, 1, row.key, row.stored, new), truth) for row, new in swaps]
+    commands = [Command(strings.EVAL, (*_compared(row), new), truth) for row, new in swaps]
     results = yield from Batch(tuple(commands))
     return [int(_still(result)) for result in results]
+
+
+def _compared(row: Row) -> tuple[Arg, ...]:
+    """The script that compares, and what with; a large value is not sent back to be compared."""
+    if len(row.stored) < _LARGE:
+        return lua.SWAP, 1, row.key, row.stored
+    return lua.SWAP_LARGE, 1, row.key, hashlib.sha1(row.stored, usedforsecurity=False).hexdigest()
 
 
 def _still(result: bool | CacheError) -> bool:

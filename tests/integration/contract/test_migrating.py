@@ -6,6 +6,7 @@ where elements of equal value do not become one, or where some node's keys are l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, lives
 from vkcache.core import lua
 from vkcache.core.migrating import migrate
-from vkcache.core.plan import Command, Page, Steps
+from vkcache.core.plan import Batch, Command, Page, Steps
 from vkcache.core.rewriting import Tally, total
 from vkcache.core.space import Space
 from vkcache.shell import Client
@@ -37,6 +38,21 @@ def tallied(space: Space, **how: Any) -> Steps[Tally]:
                 step = pages.send((yield step))
     except StopIteration:
         return total(found)
+
+
+def ahead(space: Space, script: bytes, interfere: Callable[[], object]) -> Steps[Tally]:
+    """A migration ahead of whose every call of *script* somebody interferes."""
+    plan = tallied(space)
+    try:
+        step = next(plan)
+        while True:
+            commands = step.commands if isinstance(step, Batch) else (step,)
+            if any(isinstance(one, Command) and one.args[0] == script for one in commands):
+                interfere()
+            step = plan.send((yield step))
+    except StopIteration as end:
+        result: Tally = end.value
+        return result
 
 
 def migrated(cache: Client, **how: Any) -> Tally:
@@ -116,19 +132,11 @@ def test_a_list_that_shifts_between_reading_and_writing_loses_nothing(today: Cli
     """Items are pushed and popped before each script arrives."""
     raw("RPUSH", "app:1:list", *map(json_of, range(20)))
 
-    def shifting() -> Steps[None]:
-        plan = tallied(today.space)
-        try:
-            step = next(plan)
-            while True:
-                if isinstance(step, Command) and step.args[0] == lua.SWAP_ITEMS:
-                    raw("LPUSH", "app:1:list", json_of(100))
-                    raw("RPOP", "app:1:list")
-                step = plan.send((yield step))
-        except StopIteration:
-            return
+    def shift() -> None:
+        raw("LPUSH", "app:1:list", json_of(100))
+        raw("RPOP", "app:1:list")
 
-    today.execute(shifting())
+    today.execute(ahead(today.space, lua.SWAP_ITEMS, shift))
     numbers = [item["n"] for item in today.lrange("list", 0, -1)]
     pushed = numbers.count(100)
     assert pushed
@@ -151,6 +159,17 @@ def test_a_field_that_expires_by_itself_still_does(today: Client, raw: Raw) -> N
     assert 30 * SECOND < left <= 60 * SECOND
     assert raw("HPTTL", "app:1:hash", "FIELDS", 1, "g") == [-1]
     assert today.hgetall("hash") == {"f": {"n": 1}, "g": {"n": 2}}
+
+
+def test_a_large_value_that_changes_before_the_script_arrives_stays(today: Client, raw: Raw) -> None:
+    large = b'["%b"]' % (b"x" * 2**17)
+    raw("SET", "app:1:k", large, "PX", 60 * SECOND)
+    today.execute(ahead(today.space, lua.SWAP_LARGE, lambda: raw("SET", "app:1:k", json_of(1))))
+    assert raw("GET", "app:1:k") == json_of(1)
+    raw("SET", "app:1:k", large, "PX", 60 * SECOND)
+    assert migrated(today) == Tally(1, rewritten=1)
+    assert today.get("k") == ["x" * 2**17]
+    assert lives(raw, "app:1:k", 60 * SECOND)
 
 
 def test_there_and_back(make: Make, raw: Raw) -> None:

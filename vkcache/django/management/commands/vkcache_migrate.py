@@ -114,7 +114,7 @@ class Command(BaseCommand):
         if ended is not None:
             raise _stopped(course, ended) from ended
         course.position.over()
-        if not run.several and run.server() != server:
+        if run.server() != server:
             self.stderr.write("Another server took over meanwhile. Some keys may be left: run it again.")
 
     def _begun(self, position: Position) -> Course:
