@@ -157,8 +157,8 @@ def test_with_tqdm_there_is_its_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, **how: Any) -> None:
             told.append(how["total"])
 
-        def set_postfix(self, *, values: int, refresh: bool) -> None:
-            told.append((values, refresh))
+        def set_postfix_str(self, text: str, *, refresh: bool) -> None:
+            told.append((text, refresh))
 
         def update(self, more: int) -> None:
             told.append(more)
@@ -172,4 +172,4 @@ def test_with_tqdm_there_is_its_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = shown(10, Terminal(), 1)
     progress.show(course_of(50))
     progress.close()
-    assert told == [10, (5, False), 6, "closed"]
+    assert told == [10, ("5 values", False), 6, "closed"]

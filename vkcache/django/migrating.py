@@ -145,7 +145,7 @@ class Bar(Hidden):
         self._keys, self._bar = keys, bar
 
     def show(self, course: Course) -> None:
-        self._bar.set_postfix(values=course.tally.seen, refresh=False)
+        self._bar.set_postfix_str(f"{course.tally.seen:,} values", refresh=False)
         self._bar.update(min(course.scanned, self._keys) - self._bar.n)
 
     def close(self) -> None:
