@@ -166,6 +166,8 @@ class Writer(threading.Thread):
 
     def _one(self, slot: Slot) -> None:
         held, value = self.model[slot], {"written": self.writes, "by": self.name}
+        if said := _wrong(self._cache, slot, held):  # what was lost is seen before it is written over
+            raise AssertionError(said)
         if slot.field is not None:
             self.model[slot] = self._of_field(slot.key, slot.field, held, value)
         elif held is not None and held.until is not None and held.until < time.time() + 10:

@@ -99,6 +99,17 @@ def test_every_kind_of_key_is_rewritten_and_keeps_its_time(today: Client, raw: R
     assert raw("GET", "other:1:string") == json_of(1)
 
 
+def test_a_key_with_one_element_is_never_empty_in_between(today: Client, raw: Raw) -> None:
+    """Empty it would be gone, and its time to live with it."""
+    raw("SADD", "app:1:set", json_of(1))
+    raw("ZADD", "app:1:zset", 1, json_of(1))
+    for key in ("app:1:set", "app:1:zset"):
+        raw("PEXPIRE", key, 60 * SECOND)
+    assert migrated(today) == Tally(2, rewritten=2)
+    assert lives(raw, "app:1:set", 60 * SECOND)
+    assert lives(raw, "app:1:zset", 60 * SECOND)
+
+
 def test_elements_of_equal_value_become_one(today: Client, raw: Raw) -> None:
     raw("SADD", "app:1:set", b'{"a": 1, "b": 2}', b'{"b": 2, "a": 1}')
     raw("ZADD", "app:1:zset", 1, b'{"a": 1, "b": 2}', 3, today.space.member({"a": 1, "b": 2}))
