@@ -48,6 +48,7 @@ def test_no_write_is_lost_while_a_warm_cache_is_migrated(server: Server, url: st
         valkey.Valkey.from_url(url) as raw,
         Client(url, prefix="p", secret=secret, reads=READS) as cache,
         Client(url, prefix="p", secret=secret, writes="django-redis", reads=READS) as other,
+        Client(url, prefix="p", secret=secret, hash_layout="django-redis") as laid_out,
     ):
         seeded = Seeded(raw, VALUES)
         seeded.write()
@@ -55,6 +56,7 @@ def test_no_write_is_lost_while_a_warm_cache_is_migrated(server: Server, url: st
             told = migrated(url, *SLOWLY)
         assert wrong(cache, seeded.model)[:10] == []
         assert {stored[:1] for fields in seeded.bare().values() for stored in fields.values()} == {b"\xc1"}
+        assert laid_out.hget("bare-0", "f9") == "words " * 20
         rest, again = migrated(url), migrated(url, "--dry-run")
         assert wrong(cache, seeded.model)[:10] == []
     print(f"{VALUES} values in {told['seconds']:.1f} s, {told['more'] / MIB:.1f} MiB more,", end=" ")
