@@ -128,9 +128,10 @@ NAMED = (
     b"\x8c\x19django_valkey.base_client\x8c\x06Marker\x93",
 )
 """What a pickle may name."""
-GIVEN = (b"N", b"\x88", b"K\x05", b"J\xff\xff\xff\x7f", b"G?\xf8\0\0\0\0\0\0", b"C\x02ab", b"\x8c\x011", b")")
+GIVEN: tuple[bytes, ...] = (b"N", b"\x88", b"K\x05", b"J\xff\xff\xff\x7f", b"G?\xf8\0\0\0\0\0\0")
+GIVEN += (b"C\x02ab", b"\x8c\x011", b")")
 GIVEN += (b"]", b"}", b"\x8f", b"(", b"\x8c\x07__new__", b"\x8c\x0c__setstate__", b"\x8c\x09__class__")
-DOING = (
+DOING: tuple[bytes, ...] = (
     b"R",
     b"b",
     b"\x81",
