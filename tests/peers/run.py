@@ -125,10 +125,11 @@ def _show(found: list[Row], *, words: bool) -> None:
     print()
     for verdict in {row[3] for row in found} & set(MEANING):
         print(f"{verdict}: {MEANING[verdict]}")
+    shown: Counter[tuple[str, ...]] = Counter()
     for setup, way, value, verdict, said in found:
-        if verdict not in (*GOOD, *NOTED) or (
-            words and verdict not in ("read", "read back", "recognised", "agrees")
-        ):
+        shown[setup, way, verdict] += 1
+        wanted = words or (verdict not in NOTED and shown[setup, way, verdict] <= FEW)
+        if wanted and verdict not in GOOD:
             print(f"{verdict}: {setup}, {way}, {value}: {said}")
 
 

@@ -128,29 +128,16 @@ NAMED = (
     b"\x8c\x19django_valkey.base_client\x8c\x06Marker\x93",
 )
 """What a pickle may name."""
-GIVEN: tuple[bytes, ...] = (b"N", b"\x88", b"K\x05", b"J\xff\xff\xff\x7f", b"G?\xf8\0\0\0\0\0\0")
-GIVEN += (b"C\x02ab", b"\x8c\x011", b")")
-GIVEN += (b"]", b"}", b"\x8f", b"(", b"\x8c\x07__new__", b"\x8c\x0c__setstate__", b"\x8c\x09__class__")
-DOING: tuple[bytes, ...] = (
-    b"R",
-    b"b",
-    b"\x81",
-    b"\x92",
-    b"s",
-    b"a",
-    b"t",
-    b"u",
-    b"e",
-    b"\x90",
-    b"\x91",
-    b"d",
-    b"l",
-    b"o",
-    b"2",
-    b"0",
-    b"1",
+GIVEN: tuple[bytes, ...] = (
+    *(b"N", b"\x88", b"K\x05", b"J\xff\xff\xff\x7f", b"G?\xf8\0\0\0\0\0\0", b"C\x02ab", b"\x8c\x011", b")"),
+    *(b"]", b"}", b"\x8f", b"(", b"\x8c\x07__new__", b"\x8c\x0c__setstate__", b"\x8c\x09__class__"),
 )
-DOING += (b"\x85", b"\x86", b"\x87", b"\x94", b"h\0", b"h\1", b"h\2", b"j\0\0\0\0")
+"""What it may be called with, and may set."""
+DOING: tuple[bytes, ...] = (
+    *(bytes((operation,)) for operation in b"Rb\x81\x92satue\x90\x91dlo201\x85\x86\x87\x94"),
+    *(b"h\0", b"h\1", b"h\2", b"j\0\0\0\0"),
+)
+"""What is done with it."""
 
 
 def composed(random: Random) -> bytes:
