@@ -96,7 +96,7 @@ def geopos(
 
     :raises InvalidArgument: no members; nothing was sent.
     """
-    args = (space.key(key, version), *encoded(space, members))
+    args = (space.key(key, version), *encoded(space.member, members))
     return Command(GEOPOS, args, partial(_positions, len(members)))
 
 

@@ -28,7 +28,7 @@ def pfadd(space: Space, key: str, *members: Any, version: int | None = None) -> 
     :raises InvalidArgument: no members; nothing was sent.
     :raises WrongType: the key holds something else.
     """
-    return Command(PFADD, (space.key(key, version), *encoded(space, members)), truth)
+    return Command(PFADD, (space.key(key, version), *encoded(space.member, members)), truth)
 
 
 def pfcount(space: Space, *keys: str, version: int | None = None) -> Command[int]:

@@ -52,7 +52,7 @@ def sadd(space: Space, key: str, *members: object, version: int | None = None) -
 
     :raises InvalidArgument: no member is given; nothing was sent.
     """
-    return Command(SADD, (space.key(key, version), *encoded(space, members)), number)
+    return Command(SADD, (space.key(key, version), *encoded(space.member, members)), number)
 
 
 def srem(space: Space, key: str, *members: object, version: int | None = None) -> Command[int]:
@@ -60,7 +60,7 @@ def srem(space: Space, key: str, *members: object, version: int | None = None) -
 
     :raises InvalidArgument: no member is given; nothing was sent.
     """
-    return Command(SREM, (space.key(key, version), *encoded(space, members)), number)
+    return Command(SREM, (space.key(key, version), *encoded(space.member, members)), number)
 
 
 def smembers(space: Space, key: str, version: int | None = None) -> Command[Members]:
@@ -80,7 +80,7 @@ def smismember(space: Space, key: str, *members: object, version: int | None = N
     :raises InvalidArgument: no member is given; nothing was sent.
     """
     absent = [False] * len(members)
-    args = (space.key(key, version), *encoded(space, members))
+    args = (space.key(key, version), *encoded(space.member, members))
     return Command(SMISMEMBER, args, lambda reply: [truth(one) for one in reply] or absent)
 
 
@@ -270,11 +270,11 @@ def _gathered(members: list[Any]) -> Members:
         return members
 
 
-def encoded(space: Space, members: tuple[object, ...]) -> list[bytes]:
-    """The bytes of *members*.
+def encoded(write: Callable[[object], bytes], members: tuple[object, ...]) -> list[bytes]:
+    """The bytes that *write* makes of each of *members*.
 
     :raises InvalidArgument: there are none.
     """
     if not members:
         raise InvalidArgument("no members: give one or more after the key")
-    return [space.member(member) for member in members]
+    return [write(member) for member in members]

@@ -73,7 +73,7 @@ def zadd(
     words = zip(flags, (b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"), strict=True)
     args: list[Arg] = [space.key(key, version), *(word for flag, word in words if flag)]
     for member, score in mapping.items():
-        args += (_sent(score), space.member(member))
+        args += (_sent(score), space.ranked(member))
     if incr:
         return Command(ZADD_INCR, tuple(args), _score)
     return Command(ZADD_NEW if nx else ZADD, tuple(args), number)
@@ -109,7 +109,7 @@ def zincrby(
 
     :raises InvalidArgument: *amount* is no number; nothing was sent.
     """
-    args = (space.key(key, version), _sent(amount), space.member(member))
+    args = (space.key(key, version), _sent(amount), space.ranked(member))
     return Command(ZINCRBY, args, lambda reply: float(amount if reply is None else reply))
 
 
@@ -223,12 +223,12 @@ def _limit(start: int | None, num: int | None) -> tuple[Arg, ...]:
 
 def zrank(space: Space, key: str, member: object, version: int | None = None) -> Command[int | None]:
     """The position of *member* by rising score, from 0; None where it or *key* is missing."""
-    return Command(ZRANK, (space.key(key, version), space.member(member)), _rank)
+    return Command(ZRANK, (space.key(key, version), space.ranked(member)), _rank)
 
 
 def zrevrank(space: Space, key: str, member: object, version: int | None = None) -> Command[int | None]:
     """The position of *member* by falling score, from 0; None where it or *key* is missing."""
-    return Command(ZREVRANK, (space.key(key, version), space.member(member)), _rank)
+    return Command(ZREVRANK, (space.key(key, version), space.ranked(member)), _rank)
 
 
 def zrem(space: Space, key: str, *members: object, version: int | None = None) -> Command[int]:
@@ -236,7 +236,7 @@ def zrem(space: Space, key: str, *members: object, version: int | None = None) -
 
     :raises InvalidArgument: no member is given; nothing was sent.
     """
-    return Command(ZREM, (space.key(key, version), *encoded(space, members)), number)
+    return Command(ZREM, (space.key(key, version), *encoded(space.ranked, members)), number)
 
 
 def zremrangebyrank(space: Space, key: str, start: int, end: int, version: int | None = None) -> Command[int]:
@@ -256,7 +256,7 @@ def zremrangebyscore(
 
 def zscore(space: Space, key: str, member: object, version: int | None = None) -> Command[float | None]:
     """The score of *member*; None where it or *key* is missing."""
-    return Command(ZSCORE, (space.key(key, version), space.member(member)), _score)
+    return Command(ZSCORE, (space.key(key, version), space.ranked(member)), _score)
 
 
 def zmscore(
@@ -267,7 +267,7 @@ def zmscore(
     :raises InvalidArgument: no member is given; nothing was sent.
     """
     absent: list[float | None] = [None] * len(members)
-    args = (space.key(key, version), *encoded(space, members))
+    args = (space.key(key, version), *encoded(space.ranked, members))
     return Command(ZMSCORE, args, lambda reply: [_score(one) for one in reply] or absent)
 
 

@@ -205,8 +205,15 @@ class Space:
             self.unreadable(error)
             return default
 
+    def ranked(self, value: object) -> bytes:
+        """The bytes of a member of a sorted set: equal values give equal bytes.
+
+        :raises Unencodable: the codec can not write the value.
+        """
+        return self.codec.encode_ranked(value)
+
     def member(self, value: object) -> bytes:
-        """The bytes of a member of a set or a sorted set: equal values give equal bytes.
+        """The bytes of a member of a set: equal values give equal bytes.
 
         :raises Unencodable: the codec can not write the value.
         """

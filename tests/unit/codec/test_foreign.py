@@ -189,6 +189,15 @@ def test_it_is_written_as_that_backend_writes_it(writes: str, value: object, sto
     assert guest.decode(stored) == guest.decode_part(stored) == guest.decode_fields(stored).value == value
 
 
+@pytest.mark.parametrize("value", [5, -(2**70), 1.5, (1, "a")], ids=repr)
+@pytest.mark.parametrize("writes", DIALECTS)
+def test_a_number_in_a_sorted_set_is_written_as_that_backend_looks_for_it(writes: str, value: object) -> None:
+    guest = codec(writes=writes, secrets=("s",))
+    dumped = writes == "django-redis" and isinstance(value, int)
+    assert guest.encode_ranked(value) == (pickle.dumps(value, 4) if dumped else guest.encode(value))
+    assert guest.decode_part(guest.encode_ranked(value)) == value
+
+
 @pytest.mark.parametrize(
     ("writes", "least"), [("django-valkey", 15), ("django-cachex", 256), ("django-redis-cache", -1)]
 )

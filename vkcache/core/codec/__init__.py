@@ -71,6 +71,13 @@ class Codec(Protocol):
         :raises InvalidArgument: an int of more than 4,300 digits; nothing was sent.
         """
 
+    def encode_ranked(self, value: object) -> bytes:
+        """The bytes of a member of a sorted set: equal values give equal bytes.
+
+        :raises Unencodable: *value* can not be written; nothing was sent.
+        :raises InvalidArgument: an int of more than 4,300 digits; nothing was sent.
+        """
+
     def decode_part(self, data: bytes, key: bytes = b"") -> Any:
         """The value that `encode_part` wrote, stored in a list, a set, a hash ... at *key*.
 

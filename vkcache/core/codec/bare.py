@@ -60,6 +60,13 @@ class Bare:
             return write_int(int(value))
         if kind is float and self.dialect.floats:
             return repr(value).encode()
+        return self.dump(value)
+
+    def dump(self, value: object) -> bytes:
+        """What the serializer and the compressor make of *value*, be it a number.
+
+        :raises Unencodable: the serializer does not carry *value*, or it is too large.
+        """
         body = dumped(self.serializers[:1], value)[1]
         within(self.max_value_size, body)
         compressor = self.compressors[0]
@@ -104,6 +111,14 @@ class Bare:
         """
         writer = self if compressed else evolve(self, compressors=(NONE,))
         return writer.encode(canonical(value) if ordered else value)
+
+    def encode_ranked(self, value: object) -> bytes:
+        """The bytes of a member of a sorted set: equal values give equal bytes, as far as `canonical` goes.
+
+        :raises Unencodable: the serializer does not carry *value*, or it is too large.
+        :raises InvalidArgument: an int of more than 4,300 digits.
+        """
+        return self.encode_part(value, ordered=True, compressed=False)
 
     def decode_part(self, data: bytes, key: bytes = b"") -> Any:
         """The value that `encode_part` wrote.

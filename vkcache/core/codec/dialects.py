@@ -18,12 +18,14 @@ class Dialect:
 
     :ivar floats: a float is its text, so that the server can add to it.
     :ivar whole: an int of any type is digits, not only of the type int itself.
+    :ivar ranked: numbers are digits as members of sorted sets too, not only elsewhere.
     :ivar protocol: of its pickles.
     :ivar compress_min: a body of more bytes is compressed where a compressor is configured.
     """
 
     floats: bool = False
     whole: bool = False
+    ranked: bool = True
     protocol: int = 4
     compress_min: int = 15
 
@@ -33,7 +35,7 @@ NO_DIALECT: Final = Dialect()
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "django-valkey": Dialect(floats=True),
     "django-cachex": Dialect(compress_min=256),
-    "django-redis": Dialect(),
+    "django-redis": Dialect(ranked=False),
     "django-redis-cache": Dialect(whole=True, protocol=5, compress_min=-1),
     "django": Dialect(protocol=5),
 }
