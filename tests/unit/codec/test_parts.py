@@ -51,7 +51,7 @@ def test_only_what_is_not_compared_is_compressed(written: Codec) -> None:
 
 
 def test_an_int_is_a_counter_everywhere(written: Codec) -> None:
-    assert written.encode_part(17) == b"17"
+    assert written.encode_part(17) == written.encode_ranked(17) == b"17"
 
 
 def test_a_member_is_no_value_and_a_value_is_no_member_where_values_are_bound() -> None:
