@@ -19,8 +19,9 @@ from tests.unit.rows_moving import ROWS
 from tests.unit.rows_moving_family import ONE, SEVERAL, Row
 from vkcache.core.codec import Native
 from vkcache.django import spellings
+from vkcache.django.given import Serializing
 from vkcache.django.moving import Moved, moved
-from vkcache.django.serializers import JSON, MSGPACK, Serializing
+from vkcache.django.serializers import JSON, MSGPACK
 from vkcache.django.unused import UNUSED
 from vkcache.errors import Misconfigured
 from vkcache.shell.options import Settings, settings

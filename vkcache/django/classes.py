@@ -10,7 +10,7 @@ from typing import Any
 
 from valkey.sentinel import SentinelConnectionPool
 
-from vkcache.django.serializers import path_of
+from vkcache.django.given import path_of
 from vkcache.errors import Misconfigured
 from vkcache.shell.kinds import is_pool_class
 from vkcache.shell.options import load

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from attrs import define, field, frozen
 
 from vkcache.django import addresses, classes
-from vkcache.django.serializers import made, path_of
+from vkcache.django.given import made, path_of
 from vkcache.django.spellings import (
     CLIENTS,
     COMPRESSORS,
