@@ -41,19 +41,21 @@ def spelled(function: Callable[Concatenate[Space, P], R], **names: str) -> Calla
 @cache  # so that a method and its awaited sibling are of one function
 def _spelled(function: Function, spellings: tuple[tuple[str, str], ...]) -> Function:
     names = dict(spellings)
-    own = list(inspect.signature(function).parameters.values())[1:]
+    own = list(inspect.signature(function).parameters.values())
     firsts = [one.name for one in own if one.kind is one.POSITIONAL_OR_KEYWORD]
     rest = next((one.name for one in own if one.kind is one.VAR_POSITIONAL), "")
     taken = {one.name for one in own} - {rest}
 
     @wraps(function)
-    def spelling(space: Space, /, *args: Any, **given: Any) -> Any:
-        if given and not (taken.issuperset(given) and given.keys().isdisjoint(firsts[: len(args)])):
+    def spelling(*args: Any, **given: Any) -> Any:
+        if not given:  # most calls; a dict that is passed on costs as much as the call itself
+            return function(*args)
+        if not (taken.issuperset(given) and given.keys().isdisjoint(firsts[: len(args)])):
             given = _renamed(names, given)
             if rest in given and len(args) <= len(firsts):  # a sequence for what is given one by one
                 between = [given.pop(name) for name in firsts[len(args) :] if name in given]
                 args = (*args, *between, given.pop(rest))
-        return function(space, *args, **given)
+        return function(*args, **given)
 
     spelling.__dict__["spellings"] = names
     return spelling
