@@ -58,6 +58,8 @@ def test_nothing_is_near_to_nonsense() -> None:
 
 BAD: list[tuple[str, object, str]] = [
     ("strict", 1, "give True or False"),
+    ("compat", "django-reds", "give one of django-valkey, "),
+    ("compat", ["django-redis"], "give one of django-valkey, "),
     ("ignore_exceptions", "yes", "give True or False"),
     ("max_connections", 0, "above 0"),
     ("max_connections", True, "above 0"),

@@ -251,7 +251,7 @@ def settings(url: str | Sequence[str], options: Mapping[str, Any]) -> Settings:
 def _compatible(options: Mapping[str, Any]) -> Mapping[str, Any]:
     """*options*, and what ``compat`` stands for where they do not say it themselves."""
     name = options.get("compat")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or name not in DIALECTS:  # its own check refuses it, by its own name
         return options
     told = (("conventions", CONVENTIONS), ("hash_layout", HASH_LAYOUTS))
     return {"reads": (name,), **{option: name for option, known in told if name in known}, **options}
