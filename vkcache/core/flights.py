@@ -191,7 +191,7 @@ def _special(
         raise InvalidArgument(f"early={early!r}: give a number above 0; 1 is a good measure")
     if (keep or early) and not space.codec.dated:
         raise InvalidArgument(
-            "stale_cache_timeout and early need a value that tells its age: leave out format='bare'"
+            "stale_cache_timeout and early need a value that has an age: leave out format='bare' and writes"
         )
     if lifetime is not None and lifetime + keep > LONGEST:
         raise InvalidArgument("timeout and stale_cache_timeout together are longer than a server can count")
