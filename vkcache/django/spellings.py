@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final
 
+from vkcache.django.unused import COMPRESSION, LOGGED
+
 _LIKE_VALKEY: Final = ("django_valkey", "django_redis")
 
 # Options under another name ---------------------------------------------------------------------------------
@@ -164,13 +166,8 @@ SITE_OPTIONS: Final[Mapping[str, str]] = {
 
 HERD_SETTING: Final = "CACHE_HERD_TIMEOUT"
 
-_LOGGED: Final = "configure the logger 'vkcache', under which ignored errors are logged"
-_COMPRESSION: Final = (
-    "leave it out: what is larger than 1 KiB is compressed, by the default of each algorithm"
-)
-
 SITE_UNUSED: Final[Mapping[str, str]] = {
-    **{f"{prefix}LOGGER": _LOGGED for prefix in PREFIXES.values()},
+    **{f"{prefix}LOGGER": LOGGED for prefix in PREFIXES.values()},
     **dict.fromkeys(
         (
             "CACHE_COMPRESS_LEVEL",
@@ -194,7 +191,7 @@ SITE_UNUSED: Final[Mapping[str, str]] = {
             "DECOMPRESS_ZSTD_DICT",
             "DECOMPRESS_ZSTD_OPTIONS",
         ),
-        _COMPRESSION,
+        COMPRESSION,
     ),
 }
 """Settings of the whole site that mean nothing here, with what to use instead."""

@@ -19,10 +19,9 @@ _SEEDS: Final = "leave it out, and give several URLs: any of them tells the layo
 _LAYOUT: Final = "leave it out: the layout is asked for again where it has changed"
 _REPLICAS: Final = 'give read_from="replica" or "any"'
 _TLS: Final = "leave it out, or choose by ssl_ca_certs and ssl_cert_reqs what is trusted"
+LOGGED: Final = "configure the logger 'vkcache', under which ignored errors are logged"
 _EVICTION: Final = "leave it out, and set maxmemory and maxmemory-policy on the server"
-_COMPRESSION: Final = (
-    "leave it out: what is larger than 1 KiB is compressed, by the default of each algorithm"
-)
+COMPRESSION: Final = "leave it out: what is larger than 1 KiB is compressed, by the default of each algorithm"
 _AS_INSTANCE: Final = "leave it out, or give an instance that has them"
 _NEAR: Final = "leave it out: no values are kept in the process"
 
@@ -39,7 +38,7 @@ UNUSED: Final[Mapping[str, str]] = {
     "serializer_class_kwargs": _AS_INSTANCE,
     "compressor_class_kwargs": _AS_INSTANCE,
     "replica_read_only": "leave it out: writes go to the first URL; where it may fail, give sentinels",
-    "logger": "configure the logger 'vkcache', under which ignored errors are logged",
+    "logger": LOGGED,
     "max_entries": _EVICTION,
     "cull_frequency": _EVICTION,
     **dict.fromkeys(
@@ -49,7 +48,7 @@ UNUSED: Final[Mapping[str, str]] = {
             "cache_compress_level",
             "cache_compress_min_length",
         ),
-        _COMPRESSION,
+        COMPRESSION,
     ),
     # of connections
     "command_packer": _LIBVALKEY,
