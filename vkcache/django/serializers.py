@@ -6,14 +6,13 @@ all of its ORM along.
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 import msgpack
+from attrs import evolve
 from django.core.serializers.json import DjangoJSONEncoder
 
 from vkcache.core.codec import serializers
-from vkcache.core.codec.serializers import Serializer
 
 _encoder = DjangoJSONEncoder()  # with its spaces: who compares members compares their bytes
 
@@ -28,10 +27,8 @@ def _msgpack(value: object) -> bytes:
     return body
 
 
-JSON: Final = Serializer(name="json", code=serializers.JSON.code, safe=True, dumps=_json, loads=json.loads)
+JSON: Final = evolve(serializers.JSON, dumps=_json)
 """JSON that takes what Django's encoder takes: a datetime, a Decimal or a UUID comes back as its text."""
 
-MSGPACK: Final = Serializer(
-    name="msgpack", code=serializers.MSGPACK.code, safe=True, dumps=_msgpack, loads=serializers.unpack
-)
+MSGPACK: Final = evolve(serializers.MSGPACK, dumps=_msgpack)
 """msgpack that takes those too, and a tuple, which comes back as a list."""
