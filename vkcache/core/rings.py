@@ -75,7 +75,11 @@ def _low_bits(text: bytes) -> int:
 
 
 def address_name(host: str | None, port: int | None, db: int, path: str | None) -> str:
-    """The name by which `by_address` knows a node."""
+    """The name by which `by_address` knows a node.
+
+    *path*: of a Unix socket; without one "" where a URL names the node, None where it speaks TLS or a bare
+    address does. A bare path has neither host nor port, a URL's has the usual ones.
+    """
     return str((host, port, db, path))
 
 
