@@ -19,12 +19,14 @@ from typing import Any
 import pytest
 import valkey
 from attrs import frozen
+from django.core.cache import caches as connections
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from tests.clusters import Clustered
 from tests.servers import HOST, Server, find_server, free_port, supports_tls
 from tests.topologies import Lasting, Replicated, Sharded, Watched
+from vkcache.django import UnusedSettings
 from vkcache.django.management.commands.vkcache_check import Command
 
 BACKEND = "vkcache.django.ValkeyCache"
@@ -105,6 +107,16 @@ def test_what_needs_no_server(embedded_url: str) -> None:
     for url in (embedded_url, "memory://check"):
         said = report(default=row(url))
         assert (said.bad(), len(said.of("ok")), len(said.of("note"))) == ([], 1, 1)
+
+
+def test_settings_without_a_meaning_are_named_in_a_process_that_has_warned_of_them() -> None:
+    caches = {"default": row("memory://check", PARSER_CLASS="valkey.connection.PythonParser")}
+    out = io.StringIO()
+    with override_settings(CACHES=caches):
+        with pytest.warns(UnusedSettings):
+            connections["default"].close()
+        call_command(Command(), stdout=out, no_color=True)
+    assert "what has no meaning for this backend is not used. PARSER_CLASS: " in out.getvalue()
 
 
 def test_a_dead_server_fails_its_alias_and_no_other(limited: Server) -> None:

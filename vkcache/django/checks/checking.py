@@ -27,6 +27,7 @@ from vkcache.django.checks.rights import of_rights
 from vkcache.django.checks.servers import Use, of_group, of_server, of_shards
 from vkcache.django.checks.tenants import FLUSHING, OTHERS, Tenant, of_strangers, of_tenants
 from vkcache.django.checks.visiting import Visit, visited
+from vkcache.django.options import read
 from vkcache.errors import CacheError
 from vkcache.shell.nodes.choosing import choose
 from vkcache.shell.options import Settings, UnsignedPickles, settings
@@ -64,7 +65,7 @@ class Opened:
             plain=keyspace.function is None,
             writes=chosen.writes or chosen.format,
             reads=frozenset(chosen.reads),
-            flushes=CONVENTIONS[chosen.conventions].cleared.startswith("database"),
+            flushes=CONVENTIONS[chosen.conventions].cleared == "database",
         )
 
 
@@ -110,12 +111,13 @@ def _opened(alias: str, found: list[Finding]) -> Opened | None:
         warnings.simplefilter("always")
         try:
             cache = caches.create_connection(alias)
+            assert isinstance(cache, ValkeyCache)
+            caught.clear()  # whoever opened this alias before has heard all of it, so it is read once more
+            read(cache._site.location, cache._site.params)
         except (ImproperlyConfigured, InvalidCacheBackendError, CacheError) as problem:
             found.append(error(str(problem).removeprefix("CACHES: ")))
             return None
-    said = [str(one.message) for one in caught if not issubclass(one.category, UnsignedPickles)]
-    found += [note(text.removeprefix("CACHES: ")) for text in said]
-    assert isinstance(cache, ValkeyCache)
+    found += [note(str(one.message).removeprefix("CACHES: ")) for one in caught]
     return Opened(alias, cache, Visit())
 
 
