@@ -190,15 +190,21 @@ _NOTES: Final[tuple[tuple[str, str, Where, tuple[tuple[Word, ...], ...]], ...]] 
     ),
     (
         "lists",
-        "the methods of lists fail",
+        "the methods of lists fail, and vkcache_migrate of them",
         "value",
-        ((b"RPUSH", Key, b"0"), (b"LPOP", Key), (b"LRANGE", Key, b"0", b"0")),
+        ((b"RPUSH", Key, b"0"), (b"LPOP", Key), (b"LRANGE", Key, b"0", b"0"), (b"LSET", Key, b"0", b"0")),
     ),
     (
         "sets",
-        "the methods of sets fail",
+        "the methods of sets fail, and vkcache_migrate of them",
         "value",
-        ((b"SADD", Key, b"0"), (b"SMEMBERS", Key), (b"SSCAN", Key, b"0")),
+        (
+            (b"SADD", Key, b"0"),
+            (b"SREM", Key, b"0"),
+            (b"SISMEMBER", Key, b"0"),
+            (b"SMEMBERS", Key),
+            (b"SSCAN", Key, b"0"),
+        ),
     ),
     (
         "sorted sets",
