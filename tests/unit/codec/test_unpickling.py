@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils.safestring import SafeString
@@ -173,12 +174,16 @@ def test_nothing_grows_beyond_what_the_pickle_brings_along(body: bytes) -> None:
     assert not isinstance(raised.value, MemoryError)
 
 
-def test_what_is_set_on_a_class_is_set_on_none_that_is_used() -> None:
+@pytest.mark.parametrize("name", [("uuid", "UUID"), ("django.utils.safestring", "SafeString")], ids=str)
+def test_what_is_set_on_a_class_is_set_on_none_that_is_used(name: tuple[str, str]) -> None:
     """BUILD with a state of two parts sets attributes on whatever stands there, classes too."""
-    unpickle(named("uuid", "UUID")[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", MODULES)
-    unpickle(named("django.utils.safestring", "SafeString")[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", MODULES)
+    with pytest.raises(ValueError, match="a type itself"):
+        unpickle(named(*name)[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", MODULES)
     assert not hasattr(uuid.UUID, "hack")
     assert not hasattr(SafeString, "hack")
+
+
+def test_what_is_set_on_a_marker_is_set_on_none_that_is_looked_for() -> None:
     unpickle(named("django_valkey.base_client", "Marker")[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", MODULES)
     assert not hasattr(Marker, "hack")
 
@@ -191,6 +196,27 @@ def test_a_listed_module_may_be_named_but_not_what_it_imports() -> None:
         unpickle(named("fractions", "Missing"), (*MODULES, "fractions"))
     with pytest.raises(ValueError, match="not there"):
         unpickle(named("nowhere", "Missing"), (*MODULES, "nowhere"))
+
+
+def test_a_time_zone_is_read_where_its_module_is_listed() -> None:
+    moment = datetime(2026, 1, 2, tzinfo=ZoneInfo("Europe/Berlin"))
+    for protocol in range(2, 6):
+        read = unpickle(pickle.dumps(moment, protocol), (*MODULES, "zoneinfo"))
+        assert (read, read.tzinfo) == (moment, moment.tzinfo)
+    with pytest.raises(ValueError, match="reads_allow"):
+        unpickle(pickle.dumps(moment, 4), MODULES)
+    for call in (Calls(getattr, ZoneInfo, "no_cache"), Calls(getattr, "text", "format")):
+        with pytest.raises(ValueError, match="getattr, which is not read"):
+            unpickle(pickle.dumps(call, 4), (*MODULES, "zoneinfo"))
+
+
+@pytest.mark.parametrize(
+    "kind", [uuid.UUID, Decimal, Counter, deque, OrderedDict, SafeString, set, bytearray]
+)
+def test_a_type_itself_is_not_read(kind: type) -> None:
+    for value in (kind, [kind]):
+        with pytest.raises(ValueError, match="a type itself"):
+            unpickle(pickle.dumps(value, 4), MODULES)
 
 
 def test_a_list_takes_the_place_of_the_usual_one() -> None:

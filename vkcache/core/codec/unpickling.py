@@ -4,6 +4,9 @@ An unsigned pickle can call whatever it can name. Of the modules in `MODULES` it
 values alone, and calls none of them with more than it brought along itself. Of other modules that the user
 lists it may name what is defined there, and call it with any arguments: a list is trust.
 
+Naming imports, here as in pickle itself: where the module is not loaded yet, its file is read. No other
+line of the core does that.
+
 What may enter: what a pickle may name, and what keeps one that is forged from taking memory.
 """
 
@@ -19,6 +22,7 @@ from decimal import Decimal
 from importlib import import_module
 from io import BytesIO
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
@@ -79,8 +83,8 @@ def unpickle(body: bytes, modules: tuple[str, ...]) -> Any:
     _walk(body)
     loader = _Loader(body, modules)
     value = loader.load()
-    if any(factory.leaked for factory in loader.factories):
-        raise Corrupt("it holds a builtin type itself, which is not read")
+    if loader.idle:
+        raise Corrupt("it holds a type itself, which is not read")
     return value
 
 
@@ -92,20 +96,14 @@ class _Factory:
     """
 
     kind: type
-    spend: Callable[[Sized], None]
-    uses: list[None]
-
-    @property
-    def leaked(self) -> bool:
-        """Whether it is a part of the value, where the type itself should stand."""
-        return not self.uses
+    loader: _Loader
 
     def __call__(self, *args: Any) -> Any:
         if args and (self.kind not in (set, frozenset) or type(args[0]) is not list):
             raise Corrupt(f"it calls {self.kind.__name__}, which is not read")
         for arg in args:
-            self.spend(arg)
-        self.uses.append(None)
+            self.loader.spend(arg)
+        self.loader.idle.discard(self.kind)
         return self.kind(*args)
 
 
@@ -116,7 +114,8 @@ class _Loader(pickle.Unpickler):
         super().__init__(BytesIO(body))
         self._modules = modules
         self._left = len(body)
-        self.factories: list[_Factory] = []
+        self.idle: set[object] = set()
+        """What it has named and not called: a stand-in would be a part of the value."""
 
     def find_class(self, module: str, name: str) -> Any:
         if name == "Marker" and module in _MARKERS:
@@ -128,17 +127,19 @@ class _Loader(pickle.Unpickler):
         if module not in self._modules:
             raise _refused(module, name)
         if guard is not None:
+            self.idle.add(guard)
             return guard(self)
         if module == "builtins" and name in _FACTORIES:
-            self.factories.append(_Factory(_FACTORIES[name], self.spend, []))
-            return self.factories[-1]
+            self.idle.add(_FACTORIES[name])
+            return _Factory(_FACTORIES[name], self)
         return _defined(module, name)
 
-    def spend(self, content: Sized) -> None:
-        """Count *content*, which is about to be copied.
+    def spend(self, content: Sized, guard: object = None) -> None:
+        """Count *content*, which is about to be copied, or nothing, in a call of what *guard* stands for.
 
         :raises Corrupt: the pickle copies more than it brought along.
         """
+        self.idle.discard(guard)
         self._left -= len(content)
         if self._left < 0:
             raise Corrupt("it makes more than it brings along")
@@ -177,7 +178,7 @@ def _bytes_of(loader: _Loader) -> Callable[..., bytes]:
     def encode(text: str = "", encoding: str = "latin1") -> bytes:
         if type(text) is not str or encoding not in ("latin1", "latin-1"):
             raise Corrupt("it calls bytes with something else than text")
-        loader.spend(text)
+        loader.spend(text, _bytes_of)
         return text.encode("latin1")
 
     return encode
@@ -187,16 +188,17 @@ def _bytearray_of(loader: _Loader) -> Callable[..., bytearray]:
     def make(content: bytes = b"") -> bytearray:
         if type(content) is not bytes:
             raise Corrupt("it calls bytearray with something else than bytes")
-        loader.spend(content)
+        loader.spend(content, _bytearray_of)
         return bytearray(content)
 
     return make
 
 
-def _decimal_of(_loader: _Loader) -> Callable[[str], Decimal]:
+def _decimal_of(loader: _Loader) -> Callable[[str], Decimal]:
     def make(text: str) -> Decimal:
         if type(text) is not str or len(text) > _MOST_DIGITS:
             raise Corrupt("it calls Decimal with something else than a number's text")
+        loader.spend(text, _decimal_of)
         return Decimal(text)
 
     return make
@@ -206,14 +208,15 @@ def _counter_of(loader: _Loader) -> Callable[..., Counter[Any]]:
     def make(content: dict[Any, int] | None = None) -> Counter[Any]:
         if content is not None and type(content) is not dict:
             raise Corrupt("it calls Counter with something else than a dict")
-        loader.spend(content or ())
+        loader.spend(content or (), _counter_of)
         return Counter(content)
 
     return make
 
 
-def _ordered_of(_loader: _Loader) -> Callable[[], OrderedDict[Any, Any]]:
+def _ordered_of(loader: _Loader) -> Callable[[], OrderedDict[Any, Any]]:
     def make() -> OrderedDict[Any, Any]:
+        loader.spend((), _ordered_of)
         return OrderedDict()
 
     return make
@@ -221,28 +224,30 @@ def _ordered_of(_loader: _Loader) -> Callable[[], OrderedDict[Any, Any]]:
 
 def _deque_of(loader: _Loader) -> Callable[..., deque[Any]]:
     def make(content: tuple[()] | list[Any] = (), maxlen: int | None = None) -> deque[Any]:
-        loader.spend(content)
+        loader.spend(content, _deque_of)
         return deque(content, maxlen)
 
     return make
 
 
-def _defaultdict_of(_loader: _Loader) -> Callable[..., defaultdict[Any, Any]]:
+def _defaultdict_of(loader: _Loader) -> Callable[..., defaultdict[Any, Any]]:
     def make(factory: Any = None) -> defaultdict[Any, Any]:
+        loader.spend((), _defaultdict_of)
         if not isinstance(factory, _Factory):
             return defaultdict(factory)
-        factory.uses.append(None)
+        loader.idle.discard(factory.kind)
         return defaultdict(factory.kind)
 
     return make
 
 
-def _uuid_of(_loader: _Loader) -> type:
+def _uuid_of(loader: _Loader) -> type:
     """A new class each time: what a pickle may set on a class is set on none that is used."""
     from uuid import UUID
 
     class Made:
         def __new__(cls) -> Any:
+            loader.spend((), _uuid_of)
             return object.__new__(UUID)
 
     return Made
@@ -263,15 +268,28 @@ def _safe_text_of(loader: _Loader) -> type:
         def __new__(cls, text: str) -> Any:
             if type(text) is not str:
                 raise Corrupt("it calls SafeString with something else than text")
-            loader.spend(text)
+            loader.spend(text, _safe_text_of)
             return real(text)
 
     return Made
 
 
+def _getattr_of(loader: _Loader) -> Callable[[object, str], Callable[..., ZoneInfo]]:
+    """A time zone pickles as the method of its class that makes it; no other attribute is given."""
+
+    def get(kind: object, name: str) -> Callable[..., ZoneInfo]:
+        if kind is not ZoneInfo or name != "_unpickle":
+            raise Corrupt("it needs builtins.getattr, which is not read")
+        loader.spend((), _getattr_of)
+        return lambda key, _cached: ZoneInfo(key)
+
+    return get
+
+
 _GUARDS: Final[dict[tuple[str, str], Callable[[_Loader], Any]]] = {
     ("builtins", "encode"): _bytes_of,
     ("builtins", "bytes"): _bytes_of,
+    ("builtins", "getattr"): _getattr_of,
     ("builtins", "bytearray"): _bytearray_of,
     ("decimal", "Decimal"): _decimal_of,
     ("collections", "Counter"): _counter_of,
