@@ -130,6 +130,7 @@ REDIS_CACHE: dict[str, Row] = {
             "PICKLE_VERSION",
         ),
     ),
+    "its address in brackets": Row("[::1]:6379", {}, {"url": "redis://[::1]:6379", "db": 1}),
     "its database": Row("::1:6379", {}, {"url": "redis://[::1]:6379", "db": 1}),
     "a URL's database": Row("redis://a:1/0", {"compat": "django-redis-cache"}, {"db": 0}),
     "a socket": Row("/path to/socket", {}, {"url": "unix:///path%20to/socket", "db": 1}),

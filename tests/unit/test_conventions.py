@@ -287,6 +287,7 @@ def test_the_caches_own_stale_time_counts_where_a_call_says_none(monkeypatch: py
     space = evolve(SPACE, stale=60)
     assert terms_of(space, monkeypatch)[1].keep == 60_000
     assert terms_of(space, monkeypatch, stale_cache_timeout=7)[1].keep == 7000
+    assert terms_of(space, monkeypatch, stale_cache_timeout=0)[1].keep == 0
     assert terms_of(SPACE, monkeypatch)[1].keep == 0
 
 

@@ -222,7 +222,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "lock_timeout past": ({"lock_timeout": timedelta(-1)}, "lock_timeout=.* must be longer"),
     "lock_timeout text": ({"lock_timeout": "5"}, "lock_timeout of type str"),
     "lock_timeout nan": ({"lock_timeout": float("nan")}, "lock_timeout"),
-    "stale 0": ({"stale_cache_timeout": 0}, "stale_cache_timeout=0 must be longer"),
+    "stale -1": ({"stale_cache_timeout": -1}, "stale_cache_timeout=-1 must be longer"),
     "stale text": ({"stale_cache_timeout": "5"}, "stale_cache_timeout of type str"),
     "stale for ever": ({"timeout": 4e15, "stale_cache_timeout": 4e15}, "together are longer than a server"),
     "early 0": ({"early": 0}, "early=0: give a number above 0"),

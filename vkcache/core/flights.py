@@ -134,7 +134,7 @@ def get_or_set(
     those who come while it is computed anew. *early*: one caller computes it anew before its time, the
     earlier the longer that takes; 1 is a good measure, more is more eager. *jitter*: the part of *timeout*,
     below 1, by which keys that are stored together expire apart. Where nothing is said, *jitter* and
-    *stale_cache_timeout* are the cache's own.
+    *stale_cache_timeout* (0: not at all) are the cache's own.
 
     By django-redis-cache's conventions the argument after *timeout* is *lock_timeout*, and
     *stale_cache_timeout* may follow; *version* goes by its name.
@@ -186,7 +186,9 @@ def _special(
     early: float | None,
 ) -> Terms:
     lease = LEASE_MS if lock_timeout is None else positive("lock_timeout", lock_timeout)
-    keep = 0 if stale_cache_timeout is None else positive("stale_cache_timeout", stale_cache_timeout)
+    keep = 0
+    if stale_cache_timeout is not None and stale_cache_timeout != 0:
+        keep = positive("stale_cache_timeout", stale_cache_timeout)
     if early is not None and not (isinstance(early, (int, float)) and 0 < early < 1e9):
         raise InvalidArgument(f"early={early!r}: give a number above 0; 1 is a good measure")
     if (keep or early) and not space.codec.dated:

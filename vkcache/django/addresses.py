@@ -34,8 +34,8 @@ def url(text: str, *, encrypted: bool = False) -> str:
     if text.startswith("/"):
         return f"unix://{quote(text)}"
     if found := _host_and_port(text) if "://" not in text else None:
-        host = f"[{found[1]}]" if ":" in found[1] else found[1]
-        text = f"redis://{host}:{found[2]}"
+        host = found[1].strip("[]")
+        text = f"redis://{f'[{host}]' if ':' in host else host}:{found[2]}"
     scheme, separator, rest = text.partition("://")
     return f"{scheme}s://{rest}" if encrypted and separator and scheme in ("redis", "valkey") else text
 
