@@ -27,8 +27,8 @@ from vkcache.errors import Misconfigured
 _MARKED = tuple(compressor for compressor in COMPRESSORS.values() if compressor.magic)
 _BROTLI = COMPRESSORS["brotli"]
 _FLOAT = re.compile(rb"-?(?:[0-9]{1,400}(?:\.[0-9]{1,400})?(?:e[+-]?[0-9]{1,4})?|inf)|nan").fullmatch
-_HERD_HEAD = 80
-_UTC_TIMES = 3
+_HERD_HEAD = 80  # the longer of the two markers' paths ends within so many bytes
+_UTC_TIMES = 3  # msgpack's times become datetimes in UTC
 _MOST_SECONDS = 1 << 53
 
 
