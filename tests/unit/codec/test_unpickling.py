@@ -177,15 +177,35 @@ def test_nothing_grows_beyond_what_the_pickle_brings_along(body: bytes) -> None:
 @pytest.mark.parametrize("name", [("uuid", "UUID"), ("django.utils.safestring", "SafeString")], ids=str)
 def test_what_is_set_on_a_class_is_set_on_none_that_is_used(name: tuple[str, str]) -> None:
     """BUILD with a state of two parts sets attributes on whatever stands there, classes too."""
-    with pytest.raises(ValueError, match="a type itself"):
+    with pytest.raises(ValueError, match="changes what makes values"):
         unpickle(named(*name)[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", MODULES)
     assert not hasattr(uuid.UUID, "hack")
     assert not hasattr(SafeString, "hack")
 
 
-def test_what_is_set_on_a_marker_is_set_on_none_that_is_looked_for() -> None:
-    unpickle(named("django_valkey.base_client", "Marker")[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", MODULES)
+@pytest.mark.parametrize(
+    "name", [("django_valkey.base_client", "Marker"), ("fractions", "Fraction")], ids=str
+)
+def test_what_is_set_on_a_class_of_a_listed_module_is_refused(name: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="changes what makes values"):
+        unpickle(named(*name)[:-1] + b"N}\x8c\x04hackK\x01s\x86b0N.", (*MODULES, "fractions"))
     assert not hasattr(Marker, "hack")
+    assert not hasattr(Fraction, "hack")
+
+
+def test_what_is_shared_is_read_as_long_as_it_is_not_boundless() -> None:
+    columns, when = tuple("abcdefghij"), uuid.uuid4()
+    for value in (
+        [(columns, (one, one)) for one in range(1000)],
+        [columns] * 1000,
+        [{when: 1} for _ in range(300)],
+        [{when} for _ in range(300)],
+        {one: defaultdict(int, {1: 2}) for one in range(2000)},
+        bytearray(b"\xff" * 1000),
+    ):
+        for protocol in range(2, 6):
+            read = unpickle(pickle.dumps(value, protocol), MODULES)
+            assert (type(read), read) == (type(value), value)
 
 
 def test_a_listed_module_may_be_named_but_not_what_it_imports() -> None:

@@ -331,6 +331,54 @@ def growing() -> dict[str, bytes]:
     return made
 
 
+def endless() -> dict[str, bytes]:
+    """What C code that nothing interrupts would walk for ever, or to a depth that ends the process."""
+    head, many, deep = b"\x80\x04", 300_000, b"\x85" * 3_000_000
+    sliced = head + known("builtins", "slice") + b"\x94N"
+    mapped = head + known("collections", "defaultdict") + b"\x94"
+    doubled = b")q\x00" + b"".join(b"0h%ch%c\x86q%c" % (n, n, n + 1) for n in range(60))
+    halves = b"Nq\x00" + b"".join(b"0(h%cN\x86h%cK\1\x86\x91q%c" % (n, n, n + 1) for n in range(60))
+    numbers = b"".join(body(number * ((1 << 61) - 1)) for number in range(1, 30_000))
+    items = b"".join(body(number * ((1 << 61) - 1)) + b"N" for number in range(1, 30_000))
+    return {
+        "a tuple of a tuple, twice": head + doubled + b"0}h\x3cNs.",
+        "a tuple of a tuple, twice, by DUP": head + b"}N" + b"2\x86" * 60 + b"Ns.",
+        "equal frozensets of frozensets": head + b"}(" + (halves + b"N") * 2 + b"u.",
+        "a deep tuple as a key": head + b"})" + deep + b"Ns.",
+        "a deep tuple in a frozenset": head + b"()" + deep + b"\x91.",
+        "a deep slice": sliced + b"q\x010h\x00h\x01\x85R" * many + b".",
+        "a deep slice by OBJ": sliced + b"q\x010(h\x00h\x01o" * many + b".",
+        "a deep defaultdict": mapped + b"N" + b"q\x010h\x00)RK\x01h\x01s" * many + b".",
+        "a deep defaultdict from its top": mapped
+        + b"h\0)Rq\x01q\x02"
+        + b"0h\0)Rq\x030h\x02K\x01h\x03s0h\x03q\x02" * many
+        + b"0h\x01.",
+        "keys of one hash": head + b"}(" + items + b"u.",
+        "members of one hash": head + b"\x8f(" + numbers + b"\x90.",
+        "a UUID of a tuple": head + known("uuid", "UUID") + b")\x81}" + short("int") + b")sb.",
+        "a set whose rules are changed": head
+        + known("builtins", "set")
+        + b"}"
+        + short("spend")
+        + known("builtins", "Exception")
+        + b"sb)R.",
+        "arguments that are copied often": head
+        + b"("
+        + b"N" * 50_000
+        + b"t\x94"
+        + known("builtins", "ValueError")
+        + b"\x94("
+        + b"h\1h\0\x81" * 2_000
+        + b"t.",
+        "a state that is copied often": head
+        + _dict(50_000)
+        + known("collections", "OrderedDict")
+        + b"\x94("
+        + b"h\1)Rh\0b" * 2_000
+        + b"t.",
+    }
+
+
 def _dict(count: int) -> bytes:
     items = b"".join(b"J" + struct.pack("<i", one) + b"N" for one in range(count))
     return b"}(" + items + b"u\x94"
@@ -354,7 +402,13 @@ def packed() -> dict[str, bytes]:
 
 
 def main() -> None:
-    rows = {"reach": reaching(), "opcode": opcodes(), "grow": growing(), "packed": packed()}
+    rows = {
+        "reach": reaching(),
+        "opcode": opcodes(),
+        "grow": growing(),
+        "packed": packed(),
+        "endless": endless(),
+    }
     storm.warm(READER)
     watch = storm.Watch()
     storm.limit_memory()

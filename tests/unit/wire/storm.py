@@ -59,7 +59,14 @@ MEANING = (
 
 ENCODINGS = ("utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 """What json takes bytes for."""
-SILENT = {"object.__getattr__", "object.__setattr__", "object.__delattr__", "sys._getframe", "marshal.loads"}
+SILENT = {
+    "builtins.id",
+    "object.__getattr__",
+    "object.__setattr__",
+    "object.__delattr__",
+    "sys._getframe",
+    "marshal.loads",
+}
 
 
 def changed(random: Random, stored: bytes, other: bytes) -> bytes:
@@ -206,6 +213,7 @@ class Watch:
 def warm(reader: Codec) -> None:
     """Packages are imported at the first use of what needs them: that is over, then."""
     import_module("django.utils.safestring")
+    import_module("encodings.raw_unicode_escape")  # of which text in protocol 0 is
     for way in ways(reader):
         for one in (*sources(), *(json.dumps(None).encode(name) for name in ENCODINGS)):
             _read(way, one)

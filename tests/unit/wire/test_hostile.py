@@ -50,20 +50,20 @@ STANDING_IN = {
         "BUILD on a marker",
         "BUILD on a marker, more",
         "a type in a list",
+        "FRAME beyond the end",
     )
 }
 """Where a mark of a herd client, or a type that is called as well, is a part of the value: what stands in its
-place is harmless, and made for one value only."""
+place is harmless, and made for one value only. And a frame that promises more than follows."""
 
 
 def test_what_reaches_further_is_refused(found: dict[str, list[Any]]) -> None:
-    kinds = ("reach: ", "opcode: ", "packed: ")
+    kinds = ("reach: ", "opcode: ", "packed: ", "endless: ")
     read = {name for name, (told, *_) in found.items() if told == "values" and name.startswith(kinds)}
     assert read - STANDING_IN == set()
 
 
 def test_the_list_is_the_one_that_was_read(found: dict[str, list[Any]]) -> None:
     assert found.pop("poisoned")[0] == "undecodable"
-    assert len(found) == sum(
-        map(len, (hostile.reaching(), hostile.opcodes(), hostile.growing(), hostile.packed()))
-    )
+    tables = (hostile.reaching, hostile.opcodes, hostile.growing, hostile.packed, hostile.endless)
+    assert len(found) == sum(len(table()) for table in tables)

@@ -13,20 +13,18 @@ What may enter: what a pickle may name, and what keeps one that is forged from t
 from __future__ import annotations
 
 import builtins
-import pickle
-import pickletools
 import re
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sized
 from decimal import Decimal
 from importlib import import_module
-from io import BytesIO
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
 from vkcache.core.codec.faults import Corrupt
+from vkcache.core.codec.machine import Machine
 
 MODULES: Final = ("builtins", "datetime", "decimal", "uuid", "collections", "django.utils.safestring")
 """What ``reads_allow`` is where it is not given."""
@@ -80,7 +78,6 @@ def unpickle(body: bytes, modules: tuple[str, ...]) -> Any:
     :raises Corrupt: it names something else, or is cut short or forged.
     :raises Exception: whatever the types that it names raise.
     """
-    _walk(body)
     loader = _Loader(body, modules)
     value = loader.load()
     if loader.idle:
@@ -88,7 +85,7 @@ def unpickle(body: bytes, modules: tuple[str, ...]) -> Any:
     return value
 
 
-@frozen(eq=False)
+@frozen(eq=False, getstate_setstate=False)
 class _Factory:
     """A builtin type as a pickle names it: for a defaultdict to make values with, not to be called.
 
@@ -102,18 +99,19 @@ class _Factory:
         if args and (self.kind not in (set, frozenset) or type(args[0]) is not list):
             raise Corrupt(f"it calls {self.kind.__name__}, which is not read")
         for arg in args:
-            self.loader.spend(arg)
+            self.loader.spend_keys(arg)
         self.loader.idle.discard(self.kind)
         return self.kind(*args)
 
 
-class _Loader(pickle.Unpickler):
+class _Loader(Machine):
     """Loads one pickle. What its calls copy is counted: a pickle of n bytes brings along n items at most."""
 
+    closed = (_Factory,)
+
     def __init__(self, body: bytes, modules: tuple[str, ...]) -> None:
-        super().__init__(BytesIO(body))
+        super().__init__(body)
         self._modules = modules
-        self._left = len(body)
         self.idle: set[object] = set()
         """What it has named and not called: a stand-in would be a part of the value."""
 
@@ -140,9 +138,7 @@ class _Loader(pickle.Unpickler):
         :raises Corrupt: the pickle copies more than it brought along.
         """
         self.idle.discard(guard)
-        self._left -= len(content)
-        if self._left < 0:
-            raise Corrupt("it makes more than it brings along")
+        super().spend(content)
 
 
 def _defined(module: str, name: str) -> Any:
@@ -301,45 +297,3 @@ _GUARDS: Final[dict[tuple[str, str], Callable[[_Loader], Any]]] = {
     ("django.utils.safestring", "SafeText"): _safe_text_of,
 }
 """Types that copy what they are given, or that a pickle could change: what makes one in their place."""
-
-_TO_NEWLINE, _BY_1, _BY_4S, _BY_4, _BY_8 = -1, -2, -3, -4, -5  # as pickletools has them
-_LENGTHS: Final = {_BY_1: 1, _BY_4S: 4, _BY_4: 4, _BY_8: 8}
-_SIZES: Final = {ord(op.code): 0 if op.arg is None else op.arg.n for op in pickletools.opcodes}
-_PUTS: Final = frozenset(b"rp")
-
-
-def _walk(body: bytes) -> None:
-    """That the lengths in *body* add up, and it notes no value under a number that is beyond it.
-
-    :raises Corrupt: they do not; the unpickler would make room for whatever they say.
-    """
-    at, end, sizes = 0, len(body), _SIZES
-    while at < end:
-        operation = body[at]
-        size = sizes.get(operation, end)
-        at += 1
-        if operation in _PUTS:
-            _check_note(body, at)
-        if size >= 0:
-            at += size
-        elif size == _TO_NEWLINE:
-            lines = 2 if operation in b"ci" else 1
-            for _ in range(lines):
-                at = body.find(b"\n", at) + 1 or end + 1
-        else:
-            width = _LENGTHS[size]
-            at += width + int.from_bytes(body[at : at + width], "little")
-        if operation == 0x2E:
-            break
-    if at != end:
-        raise Corrupt("it is cut short")
-
-
-def _check_note(body: bytes, at: int) -> None:
-    if body[at - 1 : at] == b"r":
-        number = int.from_bytes(body[at : at + 4], "little")
-    else:
-        text = body[at : at + 12].partition(b"\n")[0]
-        number = int(text) if text.isdigit() else len(body)
-    if number >= len(body):
-        raise Corrupt("it is forged")
