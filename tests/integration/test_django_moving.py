@@ -125,3 +125,8 @@ def test_what_the_old_serializer_took_is_taken(path: str, value: object, back: o
         cache().sadd("s", "member")
         assert cache().smembers("s") == {"member"}
         cache().delete_many(["k", "s"])
+
+
+def test_what_can_not_be_a_function_of_keys_is_a_setting_that_is_wrong() -> None:
+    with using({"KEY_FUNCTION": b"keys"}), pytest.raises(ImproperlyConfigured, match="KEY_FUNCTION"):
+        cache().get("k")

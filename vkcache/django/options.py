@@ -132,7 +132,7 @@ def _key_function(setting: str | Callable[..., str] | None) -> Callable[..., str
     """None for Django's own default, which the core makes faster."""
     try:
         function: Callable[..., str] = get_key_func(setting)
-    except (ImportError, AttributeError) as error:  # the latter: neither a path nor a function
+    except (ImportError, AttributeError, TypeError) as error:  # the last two: neither a path nor a function
         raise Misconfigured(f"KEY_FUNCTION, {setting!r}: {error}") from None
     return None if function is default_key_func else function
 
