@@ -7,11 +7,14 @@ worst finding asks for.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -225,6 +228,26 @@ def test_aliases_that_are_one_place_by_other_names(limited: Server) -> None:
     assert "clear() of CACHES['flushing'] empties the whole database" in said.of("warning", "flushing")[0]
     assert said.bad("elsewhere") == []
     assert said.failed
+
+
+def test_a_server_that_answers_ok_to_all_ends_no_check(limited: Server) -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        threading.Thread(target=_agree, args=(listener,), daemon=True).start()
+        odd = row(f"redis://{HOST}:{listener.getsockname()[1]}", "")
+        assert report(default=row(limited.url), odd=odd).lines
+
+
+def _agree(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the listener's end is the test's
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=_agree_to_all, args=(connection,), daemon=True).start()
+
+
+def _agree_to_all(connection: socket.socket) -> None:
+    with connection, contextlib.suppress(OSError):
+        while asked := connection.recv(65536):
+            connection.sendall(b"+OK\r\n" * asked.count(b"*"))
 
 
 def test_keys_of_nobody_matter_to_an_empty_prefix(limited: Server) -> None:

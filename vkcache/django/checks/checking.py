@@ -18,7 +18,6 @@ from django.utils.module_loading import import_string
 
 from vkcache.core.conventions import CONVENTIONS
 from vkcache.core.keyspace import owner
-from vkcache.core.replies import Fault
 from vkcache.django.cache import ValkeyCache
 from vkcache.django.checks.asking import alone, asked, command
 from vkcache.django.checks.findings import Finding, error, note
@@ -184,7 +183,7 @@ def _first_keys(one: Opened) -> list[bytes]:
     nodes = choose(alone((one.settings.nodes or (one.settings,))[0]))
     try:
         answer = nodes.ask(command(b"SCAN", b"0", b"COUNT", _LOOKED_AT))
-        return [] if isinstance(answer, Fault) else [*answer[1]]
+        return [*answer[1]] if isinstance(answer, list) and isinstance(answer[1], list) else []
     finally:
         nodes.close()
 
