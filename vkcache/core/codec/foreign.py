@@ -21,7 +21,7 @@ from vkcache.core.codec.counters import is_number, read_number
 from vkcache.core.codec.envelope import FieldId, Stored
 from vkcache.core.codec.faults import Corrupt, TooLarge
 from vkcache.core.codec.serializers import Serializer
-from vkcache.core.codec.unpickling import Marker, is_pickle, unpickle
+from vkcache.core.codec.unpickling import EVERYTHING, Marker, is_pickle, unpickle
 from vkcache.errors import Misconfigured
 
 _MARKED = tuple(compressor for compressor in COMPRESSORS.values() if compressor.magic)
@@ -48,6 +48,15 @@ class Foreign:
     serializers: tuple[Serializer, ...]
     compressors: tuple[Compressor, ...]
     limit: int
+
+    @property
+    def trusting(self) -> bool:
+        """Whether a pickle may name anything."""
+        return EVERYTHING in self.modules
+
+    def may_be_stale(self, data: bytes) -> bool:
+        """Whether *data* may be a tuple that tells when its value is stale; not where it is compressed."""
+        return data[:1] == b"\x80" and b"Marker" in data[:_HERD_HEAD]
 
     def read(self, data: bytes) -> Stored:
         """The value stored as *data*, and with it when it is stale where the backend noted that.
@@ -117,8 +126,3 @@ def _unmarked(value: Any) -> Stored:
     if type(expiry) is not int or not 0 <= expiry < _MOST_SECONDS:
         return Stored(value[1])
     return Stored(value[1], ((FieldId.STALE_AT, (expiry * 1000).to_bytes(8, "big")),))
-
-
-def may_be_stale(data: bytes) -> bool:
-    """Whether *data* may be a tuple that tells when its value is stale; not where it is compressed."""
-    return data[:1] == b"\x80" and b"Marker" in data[:_HERD_HEAD]

@@ -7,7 +7,7 @@ configured, what is named must be configured.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import frozen
 from msgpack import unpackb
@@ -32,13 +32,14 @@ from vkcache.core.codec.envelope import (
     wrap,
 )
 from vkcache.core.codec.faults import Corrupt, undecodable
-from vkcache.core.codec.foreign import Foreign, may_be_stale
 from vkcache.core.codec.serializers import BY_CODE as SERIALIZER_OF
 from vkcache.core.codec.serializers import MSGPACK, Serializer
 from vkcache.core.codec.signing import Signer
-from vkcache.core.codec.unpickling import EVERYTHING
 from vkcache.core.codec.writing import deflated, dumped, within
 from vkcache.errors import Unencodable
+
+if TYPE_CHECKING:  # it is imported where it is asked for: most caches never do
+    from vkcache.core.codec.foreign import Foreign
 
 Signing: TypeAlias = Literal["pickles", "all", "off"]
 
@@ -76,7 +77,7 @@ class Native:
     @property
     def runs_unsigned(self) -> bool:
         """Whether whoever can write to the server can run code here."""
-        if self.foreign is not None and EVERYTHING in self.foreign.modules:
+        if self.foreign is not None and self.foreign.trusting:
             return True
         return self.signing == "off" and not all(serializer.safe for serializer in self.serializers)
 
@@ -149,7 +150,7 @@ class Native:
     def aged(self, data: bytes) -> bool:
         """Whether the envelope in *data*, or who wrote it without one, says that it has fields."""
         if data[:1] != MAGIC:
-            return self.foreign is not None and may_be_stale(data)
+            return self.foreign is not None and self.foreign.may_be_stale(data)
         return data[:2] != PLAIN and len(data) > 1 and bool(data[1] & HAS_FIELDS)
 
     def encode_fields(self, value: object, fields: Fields, key: bytes = b"") -> bytes:

@@ -6,7 +6,7 @@ What may enter: a setting of the codec and the check of it. Dotted paths are for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 from attrs import evolve
 
@@ -21,7 +21,6 @@ from vkcache.core.codec.compressors import (
 )
 from vkcache.core.codec.dialects import DIALECTS
 from vkcache.core.codec.envelope import NAMED_SERIALIZER, PLAIN
-from vkcache.core.codec.foreign import Foreign
 from vkcache.core.codec.guest import Guest
 from vkcache.core.codec.naming import unknown
 from vkcache.core.codec.native import Native, Signing
@@ -37,8 +36,10 @@ from vkcache.core.codec.serializers import (
     pickle_of,
 )
 from vkcache.core.codec.signing import Signer, signer
-from vkcache.core.codec.unpickling import MODULES
 from vkcache.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from vkcache.core.codec.foreign import Foreign
 
 T = TypeVar("T", Serializer, Compressor)
 
@@ -95,8 +96,7 @@ def codec(
     keys = signer((secrets,) if isinstance(secrets, str | bytes) else tuple(secrets), signing_salt)
     native = _native(serializers, compressors, signing, keys, max_value_size, compress_min)
     if reads or writes:
-        allowed = MODULES if reads_allow is None else reads_allow
-        native = evolve(native, foreign=_foreign({*reads, writes}, allowed, native))
+        native = evolve(native, foreign=_foreign({*reads, writes}, reads_allow, native))
     return native if writer is None else Guest(native, writer)
 
 
@@ -116,11 +116,14 @@ def _bare(
     return Bare(serializers, compressors, most, dialect.compress_min, dialect)
 
 
-def _foreign(names: set[str | None], modules: tuple[str, ...], native: Native) -> Foreign:
+def _foreign(names: set[str | None], modules: tuple[str, ...] | None, native: Native) -> Foreign:
     """What reads the values of the backends with these *names*."""
+    from vkcache.core.codec.foreign import Foreign
+    from vkcache.core.codec.unpickling import MODULES
+
     return Foreign(
         floats=any(DIALECTS[name].floats for name in names if name is not None),
-        modules=modules,
+        modules=MODULES if modules is None else modules,
         serializers=tuple(one for one in native.serializers if one.code == NAMED_SERIALIZER),
         compressors=tuple(one for one in native.compressors if one is not NONE and not one.magic),
         limit=native.max_value_size,
