@@ -19,8 +19,9 @@ from typing import Any, Final
 
 from vkcache.core.codec.faults import Corrupt
 
-_FEW: Final = 16
-"""So many tuples can hold each other in 2 ** 16 ways at most, however often they are repeated."""
+_FEW: Final = 4
+"""So many tuples of up to three have 3 ** 4 items at most, if each holds the one before as often as it can:
+to hash that for every repetition is still a few steps a byte."""
 _MANY: Final = 2_000
 """So many tuples, none of them repeated, can be keys of one hash, and be compared in a moment."""
 
@@ -50,9 +51,11 @@ _CALL_AGAIN: Final = b"(?:%b)(?:%b)\\x94?R" % (
     _REPEAT,  # what is called, then just what belongs to the tuple: nothing repeated is left over
     b"|".join(_ARGUMENT * number + b"\\x%02x" % (0x84 + number) for number in (1, 2, 3)),
 )
+_NAME_AGAIN: Final = b"(?:%b)(?:%b)\\x94?\\x93" % (_REPEAT, _TEXT)
 _ANY: Final = b"(?:%b|%b)*+" % (_PLAIN, _REPEAT)
-_UNREPEATED: Final = b"(?:%b|%b)*+" % (_CALL_AGAIN, _PLAIN)
-_TUPLES: Final = frozenset(b"\x85\x86\x87t")
+_UNREPEATED: Final = b"(?:%b|%b|%b)*+" % (_CALL_AGAIN, _NAME_AGAIN, _PLAIN)
+_SMALL: Final = frozenset(b"\x85\x86\x87")
+_TUPLES: Final = _SMALL | frozenset(b"t")
 _LONG: Final = frozenset(b"XB")
 
 
@@ -66,7 +69,7 @@ def everyday(body: bytes, types: Mapping[tuple[str, str], type]) -> Any:
     :raises NotEveryday: it is not proved plain.
     :raises Exception: it is forged.
     """
-    if body[1] < 4 or (_tuples(_ANY, body) > _FEW and _tuples(_UNREPEATED, body) > _MANY):
+    if body[1] < 4 or (_tuples(_ANY, _SMALL, body) > _FEW and _tuples(_UNREPEATED, _TUPLES, body) > _MANY):
         raise NotEveryday("it is not plain")
     return _Loader(body, types).load()
 
@@ -87,14 +90,17 @@ def _matcher(run: bytes) -> Callable[[bytes, int], re.Match[bytes] | None]:
     return re.compile(run, re.DOTALL).match
 
 
-def _tuples(run: bytes, body: bytes) -> int:
-    """How many tuples *body* makes between what *run* matches; more than any bound where that is not all."""
+def _tuples(run: bytes, making: frozenset[int], body: bytes) -> int:
+    """How many tuples *body* makes by the operations *making*, between what *run* matches.
+
+    More than any bound where that is not all that *body* does.
+    """
     match, at, end, tuples = _matcher(run), 2, len(body) - 1, 0
     while tuples <= _MANY:
         found = match(body, at)
         at = end + 1 if found is None else found.end()
         operation = body[at] if at < end else None
-        if operation in _TUPLES:
+        if operation in making:
             tuples += 1
             at += 1
         elif operation in _LONG:
