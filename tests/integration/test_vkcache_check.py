@@ -30,6 +30,7 @@ from tests.clusters import Clustered
 from tests.servers import HOST, Server, find_server, free_port, supports_tls
 from tests.topologies import Lasting, Replicated, Sharded, Watched
 from vkcache.django import UnusedSettings
+from vkcache.django.checks import asking
 from vkcache.django.management.commands.vkcache_check import Command
 
 BACKEND = "vkcache.django.ValkeyCache"
@@ -376,6 +377,17 @@ def test_sentinels(lasting: Lasting) -> None:
     login = {"username": "deaf", "password": PASSWORD}
     deaf = report(default=row(where, sentinels=fleet.sentinels, sentinel_kwargs=login))
     assert "refuses to be listened to" in deaf.of("warning")[0]
+
+
+def test_a_server_that_never_answers_is_not_waited_for_even_where_the_cache_would(
+    limited: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_PATIENCE", 0.2)
+    with socket.create_server((HOST, 0)) as silent:
+        url = f"valkey://{HOST}:{silent.getsockname()[1]}/0"
+        said = report(default=row(limited.url), silent=row(url, "other", socket_timeout=None))
+    assert said.bad() == []
+    assert "can not be asked" in said.of("error", "silent")[0]
 
 
 @pytest.mark.parametrize(("level", "status"), [("error", 0), ("note", 1)])

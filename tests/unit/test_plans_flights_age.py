@@ -30,7 +30,7 @@ from tests.unit.flying import (
 )
 from tests.unit.rows import Engine
 from vkcache.core import flights
-from vkcache.core.codec import Codec, codec
+from vkcache.core.codec import codec
 from vkcache.core.keyspace import Keyspace
 from vkcache.core.plan import Batch, Now, Plan, Step, Steps, Token
 from vkcache.core.space import Space
@@ -250,13 +250,17 @@ def test_a_key_that_can_not_be_sent_is_refused_too() -> None:
 
 @pytest.mark.parametrize("options", [{"early": 1}, {"stale_cache_timeout": 1}])
 @pytest.mark.parametrize("timeout", [60, None])
-@pytest.mark.parametrize("made", [codec(format="bare"), codec(writes="django-redis")])
-def test_a_format_without_a_place_for_an_age_has_none(
-    options: dict[str, Any], timeout: int | None, made: Codec
-) -> None:
-    bare = Space(Keyspace("p", 1), made)
-    with pytest.raises(InvalidArgument, match="leave out format='bare' and writes"):
+def test_a_format_without_a_place_for_an_age_has_none(options: dict[str, Any], timeout: int | None) -> None:
+    bare = Space(Keyspace("p", 1), codec(format="bare"))
+    with pytest.raises(InvalidArgument, match="leave out format='bare'"):
         feed(flights.get_or_set(bare, "k", 7, timeout, **options))
+
+
+@pytest.mark.parametrize("options", [{"early": 1}, {"stale_cache_timeout": 1}, {"lock_timeout": 30}])
+def test_who_writes_for_another_backend_goes_on_without_an_age(options: dict[str, Any]) -> None:
+    guest = Space(Keyspace("p", 1), codec(writes="django-redis"))
+    fed = feed(flights.get_or_set(guest, "k", computed, 60, **options), None, TOKEN, lease(), 8, 1)
+    assert (said(fed)[-1], fed.result) == (lands(b"8", 60_000), 8)
 
 
 def test_such_a_format_has_flights_like_any_other() -> None:

@@ -192,9 +192,11 @@ def _special(
     if early is not None and not (isinstance(early, (int, float)) and 0 < early < 1e9):
         raise InvalidArgument(f"early={early!r}: give a number above 0; 1 is a good measure")
     if (keep or early) and not space.codec.dated:
-        raise InvalidArgument(
-            "stale_cache_timeout and early need a value that has an age: leave out format='bare' and writes"
-        )
+        if not space.codec.passing:
+            raise InvalidArgument(
+                "stale_cache_timeout and early need a value that has an age: leave out format='bare'"
+            )
+        keep, early = 0, None
     if lifetime is not None and lifetime + keep > LONGEST:
         raise InvalidArgument("timeout and stale_cache_timeout together are longer than a server can count")
     return Terms(lifetime, lease, keep, early or 0)

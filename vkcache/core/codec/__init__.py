@@ -42,6 +42,10 @@ class Codec(Protocol):
     def dated(self) -> bool:
         """Whether fields can travel with a value, such as the time from which on it is stale."""
 
+    @property
+    def passing(self) -> bool:
+        """Whether values are written for another backend meanwhile: what has no place in them is left out."""
+
     def aged(self, data: bytes) -> bool:
         """Whether fields may travel with the value stored as *data*."""
 

@@ -45,6 +45,11 @@ class Bare:
         return False
 
     @property
+    def passing(self) -> bool:
+        """Never: the format was chosen, and what it has no place for is refused."""
+        return False
+
+    @property
     def runs_unsigned(self) -> bool:
         """Whether whoever can write to the server can run code here."""
         return not all(serializer.safe for serializer in self.serializers)

@@ -32,6 +32,11 @@ class Guest:
         return False
 
     @property
+    def passing(self) -> bool:
+        """Always: code that asks for more goes on without it."""
+        return True
+
+    @property
     def runs_unsigned(self) -> bool:
         """Whether whoever can write to the server can run code here."""
         return self.reader.runs_unsigned

@@ -75,6 +75,11 @@ class Native:
         return True
 
     @property
+    def passing(self) -> bool:
+        """Never: there is a place for everything."""
+        return False
+
+    @property
     def runs_unsigned(self) -> bool:
         """Whether whoever can write to the server can run code here."""
         if self.foreign is not None and self.foreign.trusting:

@@ -29,6 +29,9 @@ from vkcache.shell.options import Settings
 _TIMES: Final = 10
 """How many round trips are measured."""
 
+_PATIENCE: Final = 5.0
+"""In seconds."""
+
 _LOOPBACK: Final = frozenset(("", "localhost", "::1", "[::1]"))
 
 
@@ -46,9 +49,18 @@ class Names:
         return beside(b"check", self.value) if right.where == "beside" else self.missing
 
 
+def bounded(settings: Settings) -> Settings:
+    """*settings*, with which no question takes for ever, even where the cache would wait so long."""
+    return evolve(
+        settings,
+        socket_timeout=min(settings.socket_timeout or _PATIENCE, _PATIENCE),
+        socket_connect_timeout=min(settings.socket_connect_timeout or _PATIENCE, _PATIENCE),
+    )
+
+
 def alone(settings: Settings) -> Settings:
     """*settings* of one of several servers as those of a cache that has it alone."""
-    return evolve(settings, topology="single", nodes=(), sentinels=(), ignore_exceptions=False)
+    return evolve(bounded(settings), topology="single", nodes=(), sentinels=(), ignore_exceptions=False)
 
 
 def asked(settings: Settings, role: Role, names: Names | None, *, reads: bool = False) -> Server:

@@ -13,7 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from vkcache.core.keyspace import Keyspace, on_wire
-from vkcache.django.checks.asking import Names, asked, remedy
+from vkcache.django.checks.asking import Names, asked, bounded, remedy
 from vkcache.django.checks.findings import Finding, error
 from vkcache.django.checks.servers import Server
 from vkcache.django.checks.witnesses import told_by_cluster, told_by_sentinels
@@ -53,7 +53,7 @@ def visited(settings: Settings, keyspace: Keyspace | None) -> Visit:
         return Visit(((asked(settings, "primary", None),),))
     if settings.laid_out == "single":
         return Visit(((asked(settings, "primary", _names(keyspace, lambda _: True)),),))
-    nodes = choose(settings)
+    nodes = choose(bounded(settings))
     assert isinstance(nodes, Several)
     try:
         told = told_by_sentinels(settings) if settings.laid_out == "sentinel" else []
