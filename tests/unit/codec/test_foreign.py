@@ -213,6 +213,7 @@ def test_a_guest_reads_our_own_values_and_is_bound_to_none() -> None:
     native = codec(secrets=("s",)).encode_fields((1, 2), ((3, b"x" * 8),))
     assert isinstance(guest, Guest)
     assert (guest.bound, guest.dated, guest.runs_unsigned) == (False, False, False)
+    assert [one.passing for one in (guest, codec(), codec(format="bare"))] == [True, False, False]
     assert guest.decode(native) == (1, 2)
     assert guest.aged(native)
     assert guest.rebind(native, b"a", b"b") == native
