@@ -5,6 +5,7 @@ What may enter: what `vkcache_migrate` keeps between two portions. What is migra
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -15,7 +16,12 @@ from attrs import define, field, frozen
 
 from vkcache.core.migrating import BEGINNING, Place, Portion
 from vkcache.core.rewriting import NOTHING, Tally
+from vkcache.shell.options import Settings
 
+_DECIDING: Final = (
+    *("url", "db", "topology", "hash_layout", "reads", "reads_allow", "writes", "format"),
+    *("serializer", "compressor", "signing", "signing_salt", "secret", "max_value_size"),
+)
 _OFTEN: Final = 5.0
 """Seconds between two notes of where a migration stands."""
 
@@ -45,6 +51,25 @@ class Pace:
         self._due = max(self._due, now - 1) + values / self.rate
         if self._due > now:
             self.sleep(self._due - now)
+
+
+def fingerprint(settings: Settings) -> str:
+    """What differs where other settings say which database is migrated, what is read, or today's form.
+
+    It is a short hash: of a secret it tells whether it is another one.
+    """
+    decided = [[_lasting(getattr(each, name)) for name in _DECIDING] for each in (settings, *settings.nodes)]
+    return hashlib.sha256(repr(decided).encode()).hexdigest()[:16]
+
+
+def _lasting(setting: object) -> object:
+    """*setting*, by a name that is the same in another process."""
+    if isinstance(setting, (list, tuple)):
+        return [_lasting(one) for one in setting]
+    if setting is None or isinstance(setting, (str, bytes, int)):
+        return setting
+    kind = setting if isinstance(setting, type) else type(setting)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class Unusable(ValueError):

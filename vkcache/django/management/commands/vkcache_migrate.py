@@ -24,7 +24,7 @@ from vkcache.core.rewriting import Refusal, Tally
 from vkcache.core.routing import begun_again
 from vkcache.core.server import dbsize, run_id
 from vkcache.django.cache import ValkeyCache
-from vkcache.django.migrating import Course, Pace, Position, Unusable, shown
+from vkcache.django.migrating import Course, Pace, Position, Unusable, fingerprint, shown
 from vkcache.errors import AccessDenied, CacheError
 from vkcache.shell.door import Door
 from vkcache.shell.run import run, stream
@@ -43,7 +43,8 @@ Bitmaps, HyperLogLogs and strings of other programs under this cache's prefix ar
 be read.
 
 What is in today's form is skipped, so it may be run again at any time. --position FILE makes another run
-go on where one was stopped: by Ctrl-C, SIGTERM, or since a server was lost.
+go on where one was stopped: by Ctrl-C, SIGTERM, or since a server was lost. Where settings of the cache
+that matter to its values, or its database, are others since, it begins anew.
 
 One server, replicas, sentinel: it reads and writes the primary. A position is of one server since its
 start: where another one took over, the next run begins anew; and if that happens while it runs, it says so
@@ -120,7 +121,7 @@ class Command(BaseCommand):
     def _begun(self, position: Position) -> Course:
         place = position.read()
         if place is None and position.file is not None and position.file.exists():
-            self.stderr.write(f"{position.file} is of another cache or server: this begins anew.")
+            self.stderr.write(f"{position.file} is of another cache, server or setting: this begins anew.")
         course = Course(position, place or BEGINNING)
         position.note(course.place)  # what can not be written is better known now
         return course
@@ -219,7 +220,8 @@ class _Run:
 
     def of(self, alias: str, server: str) -> dict[str, str]:
         """What a position is of."""
-        return {"alias": alias, "keys": self.cache.space.keyspace.pattern_of_all_versions(), "server": server}
+        keys, settings = self.cache.space.keyspace.pattern_of_all_versions(), self.cache._site.settings
+        return {"alias": alias, "keys": keys, "server": server, "settings": fingerprint(settings)}
 
     def portions(self, course: Course) -> Iterator[None]:
         """Each portion, once it stands in *course*."""
