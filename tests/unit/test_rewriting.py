@@ -24,6 +24,7 @@ from vkcache.errors import Undecodable, Unreachable, WrongType
 
 BARE = Space(Keyspace("p", 1), codec(format="bare", serializer="json"))
 VALKEYS = Space(Keyspace("p", 1), codec(secrets=("a secret",), reads=("django-valkey",)))
+BACK = Space(Keyspace("p", 1), codec(secrets=("a secret",), writes="django-valkey"))
 
 
 def row(stored: bytes, name: bytes | int = b"") -> Row:
@@ -43,6 +44,19 @@ def test_what_another_format_wrote_is_written_in_todays(again: rewriting.AgainOf
     assert again(BARE, row(b'{"a":  [1]}')) == BARE.encode({"a": [1]})
     with pytest.raises(Undecodable):
         again(SPACE, row(b'{"a": [1]}'))
+
+
+@pytest.mark.parametrize("again", [rewriting.value, rewriting.content])
+@pytest.mark.parametrize("stored", [b"\x01", b"@", b"-", b"a", b"\xff", b"\xcc\x80", b"\xd1\x01\x00"])
+def test_a_bitmap_that_looks_like_an_int_of_another_backend_stays(
+    again: rewriting.AgainOf, stored: bytes
+) -> None:
+    assert again(VALKEYS, row(stored)) == stored
+    assert again(BACK, row(stored)) == stored
+
+
+def test_an_int_that_another_backend_pickled_is_written_in_digits() -> None:
+    assert rewriting.value(VALKEYS, row(b"\x80\x04K\x07.")) == b"7"
 
 
 def test_a_bitmap_that_looks_like_an_int_in_an_envelope_stays() -> None:

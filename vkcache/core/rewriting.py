@@ -17,8 +17,7 @@ from typing import Final, TypeAlias
 from attrs import evolve, frozen
 
 from vkcache.core import lua, strings
-from vkcache.core.codec.counters import is_int, is_number
-from vkcache.core.codec.envelope import PLAIN
+from vkcache.core.codec.counters import is_number
 from vkcache.core.freshness import CARRIED
 from vkcache.core.plan import Arg, Batch, Command, Steps
 from vkcache.core.replies import truth
@@ -29,6 +28,7 @@ AT_ONCE: Final = 2 * 2**20
 """How many bytes are read, or sent, before what was read is done with; one value may be larger."""
 
 _LARGE: Final = 2**16
+_PICKLED: Final = b"\x80"
 _REASONS, _NAMES = 20, 5
 
 
@@ -130,9 +130,7 @@ def counted(row: Row, error: CacheError) -> Tally:
 def value(space: Space, row: Row) -> bytes:
     """An `Again` for the value of a string; what belongs to the value goes along."""
     found = space.codec.decode_fields(row.stored, row.key)
-    # Digits are a counter's, or what begins with 0 another program's. No envelope holds an int and nothing
-    # beside it: a bitmap may look like one.
-    if type(found.value) is int and (is_int(row.stored) or row.stored.startswith(PLAIN)):
+    if not found.fields and _stays(found.value, row.stored):
         return row.stored
     fields = tuple((number, content) for number, content in found.fields if number in CARRIED)
     if fields:
@@ -143,12 +141,19 @@ def value(space: Space, row: Row) -> bytes:
 def content(space: Space, row: Row) -> bytes:
     """An `Again` for what a field of a hash holds."""
     found = space.codec.decode_part(row.stored, row.key)
-    if type(found) is int and is_int(row.stored):
+    if _stays(found, row.stored):
         return row.stored
     # HINCRBYFLOAT writes this, and adds to it in one step; what other backends read has no such notation.
     if type(found) is float and space.codec.dated and is_number(row.stored):
         return row.stored
     return space.content(found)
+
+
+def _stays(found: object, stored: bytes) -> bool:
+    """Whether *stored*, read as *found*, is a counter's digits, a bitmap or another program's."""
+    # An int is written in digits by everybody. What is one otherwise, if no pickle, only looks like it:
+    # to msgpack most bytes are a small int each.
+    return type(found) is int and not stored.startswith(_PICKLED)
 
 
 def member(space: Space, row: Row) -> bytes:

@@ -39,8 +39,8 @@ live: what is written, deleted or expires meanwhile stays so. Elements of hashes
 sets are values too. Two members of a set that mean the same become one; in a sorted set it keeps the score
 of the member in today's form. A list that items are taken from meanwhile may keep some in their old form.
 Entries of streams can not be rewritten, and are counted as left. What can not be read stays as it is.
-Bitmaps, HyperLogLogs and strings of other programs under this cache's prefix are no values: most can not
-be read.
+Bitmaps, HyperLogLogs and strings of other programs under this cache's prefix are no values, and stay where
+they can not be read as one; with OPTIONS["reads"], a bitmap of one or two bytes may be read, and rewritten.
 
 What is in today's form is skipped, so it may be run again at any time. --position FILE makes another run
 go on where one was stopped: by Ctrl-C, SIGTERM, or since a server was lost. Where settings of the cache
