@@ -292,6 +292,7 @@ LOCMEM = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
         (["--alias", "none"], r"--alias none: .*CACHES has: default, local"),
         (["--alias", "local"], r"--alias local: its backend is .*LocMemCache; name a cache of vkcache"),
         (["--rate", "0"], "--rate: give a number above 0"),
+        (["--rate", "inf"], "--rate: give a number above 0"),
         (["--dry-run", "--position", "x"], "leave one out"),
         (["--position", "/nonexistent/x"], "--position: .*nonexistent"),
     ],

@@ -5,6 +5,7 @@ What may enter: what is asked of whoever runs it, and what is told. The rest is 
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -83,7 +84,7 @@ class Command(BaseCommand):
         :raises CommandError: what was asked for can not be done, or was not done to the end.
         """
         cache, rate, trial = _cache(options["alias"]), options["rate"], options["dry_run"]
-        if rate is not None and not rate > 0:
+        if rate is not None and not 0 < rate < math.inf:
             raise CommandError("--rate: give a number above 0")
         if trial and options["position"]:
             raise CommandError("--position notes what is done, and --dry-run does nothing: leave one out")
