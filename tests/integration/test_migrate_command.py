@@ -150,7 +150,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_stood(
     [
         ("/1", {}),
         ("/0", {"writes": "django-valkey"}),
-        ("/0", {"secret": "another"}),
+        ("/0", {"compressor": "zlib"}),
         ("/0", {"serializer": "json"}),
     ],
 )

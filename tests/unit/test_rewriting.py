@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.feeding import SPACE, feed
 from vkcache.core import lua, rewriting
-from vkcache.core.codec import codec
+from vkcache.core.codec import FieldId, codec
 from vkcache.core.keyspace import Keyspace
 from vkcache.core.plan import Steps
 from vkcache.core.rewriting import AT_ONCE, NOTHING, Refusal, Row, Swap, Tally, rewritten, total
@@ -130,16 +130,28 @@ def test_a_value_that_only_writing_refuses() -> None:
 
 def test_values_are_swapped_one_by_one_and_another_kind_is_a_change() -> None:
     swaps = [(row(b"old"), b"new"), (Row(b"p:1:b", b"", b"o"), b"n"), (Row(b"p:1:c", b"", b"o"), b"n")]
-    fed = feed(rewriting.values_sent(swaps), [1, WrongType("a list"), 0])
+    fed = feed(rewriting.values_sent(SPACE, swaps), [1, WrongType("a list"), 0])
     assert fed.sent[0] == b" ".join((b"EVAL", lua.SWAP, b"1 p:1:a old new"))
     assert fed.result == [1, 0, 0]
     with pytest.raises(Unreachable):
-        feed(rewriting.values_sent(swaps[:1]), [Unreachable("down")])
+        feed(rewriting.values_sent(SPACE, swaps[:1]), [Unreachable("down")])
+
+
+@pytest.mark.parametrize(
+    ("space", "field", "ends"),
+    [(BACK, FieldId.STALE_AT, b" 5000"), (BACK, FieldId.COST, b""), (SPACE, FieldId.STALE_AT, b"")],
+)
+def test_where_no_age_is_written_a_value_ends_when_it_is_stale(
+    space: Space, field: FieldId, ends: bytes
+) -> None:
+    stored = codec().encode_fields("x", ((field, (5000).to_bytes(8, "big")),))
+    (sent,) = feed(rewriting.values_sent(space, [(row(stored), b"new")]), [1]).sent
+    assert sent.endswith(b"new" + ends)
 
 
 def test_a_large_value_is_not_sent_back_to_be_compared() -> None:
     stored = b"x" * 2**16
-    fed = feed(rewriting.values_sent([(row(stored), b"new")]), [1])
+    fed = feed(rewriting.values_sent(SPACE, [(row(stored), b"new")]), [1])
     digest = sha1(stored, usedforsecurity=False).hexdigest().encode()
     assert fed.sent == [b" ".join((b"EVAL", lua.SWAP_LARGE, b"1 p:1:a", digest, b"new"))]
     assert fed.result == [1]

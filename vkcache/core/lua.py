@@ -22,18 +22,22 @@ if string.find(said, 'integer', 1, true) or string.find(said, 'overflow', 1, tru
 end
 return reply"""
 
-# KEYS[1], ARGV[1]: what must be stored, ARGV[2]: what is stored then, with the same time to live.
-SWAP: Final = b"""\
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+_SET_OR_END = b"""
+if ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
+else redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL') end
 return 1"""
 
+# KEYS[1], ARGV[1]: what must be stored, ARGV[2]: what is stored then, with the same time to live, or ARGV[3]:
+# until when, in ms of Unix time.
+SWAP: Final = b"if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end" + _SET_OR_END
+
 # The same, ARGV[1]: the SHA-1 of what must be stored.
-SWAP_LARGE: Final = b"""\
+SWAP_LARGE: Final = (
+    b"""\
 local stored = redis.call('GET', KEYS[1])
-if not stored or redis.sha1hex(stored) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
-return 1"""
+if not stored or redis.sha1hex(stored) ~= ARGV[1] then return 0 end"""
+    + _SET_OR_END
+)
 
 # The same for elements of what is no string. KEYS[1], ARGV: three for each: its field or index or '', what
 # must be stored in it, what is stored then. An array with a number for each: 0: something else is stored

@@ -170,7 +170,7 @@ def _strings(run: _Run, wires: tuple[bytes, ...]) -> Steps[Tally]:
     replies = yield from Command(MGET_FRESH, wires, list[bytes | None])
     rows = [Row(wire, b"", stored) for wire, stored in zip(wires, replies, strict=True) if stored is not None]
     gone = len(wires) - len(rows)
-    tally = yield from run.rewritten(rows, value, values_sent)
+    tally = yield from run.rewritten(rows, value, partial(values_sent, run.space))
     return tally + Tally(gone, changed=gone)
 
 
@@ -181,7 +181,7 @@ def reinserted(space: Space, wires: list[bytes], refuse: Refuse) -> Steps[int]:
         return 0
     replies = yield from Command(MGET_FRESH, own, list[bytes | None])
     rows = [Row(wire, b"", stored) for wire, stored in zip(own, replies, strict=False) if stored is not None]
-    tally = yield from rewritten(rows, partial(value, space), values_sent, refuse)
+    tally = yield from rewritten(rows, partial(value, space), partial(values_sent, space), refuse)
     return tally.rewritten + tally.current
 
 

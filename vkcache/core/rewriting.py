@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from vkcache.core import lua, strings
 from vkcache.core.codec.counters import is_number
-from vkcache.core.freshness import CARRIED
+from vkcache.core.freshness import CARRIED, stale_at
 from vkcache.core.plan import Arg, Batch, Command, Steps
 from vkcache.core.replies import truth
 from vkcache.core.space import Space
@@ -202,11 +202,21 @@ def on_trial(swaps: Sequence[Swap]) -> Steps[list[int]]:
     yield  # what makes this function a generator
 
 
-def values_sent(swaps: Sequence[Swap]) -> Steps[list[int]]:
+def values_sent(space: Space, swaps: Sequence[Swap]) -> Steps[list[int]]:
     """A `Send` for values of strings."""
-    commands = [Command(strings.EVAL, (*_compared(row), new), truth) for row, new in swaps]
+    commands = [
+        Command(strings.EVAL, (*_compared(row), new, *_until(space, row)), truth) for row, new in swaps
+    ]
     results = yield from Batch(tuple(commands))
     return [int(_still(result)) for result in results]
+
+
+def _until(space: Space, row: Row) -> tuple[int, ...]:
+    """When the value is to end, in ms of Unix time, where today's form has no place for when it is stale."""
+    if space.codec.dated or not space.codec.aged(row.stored):
+        return ()
+    ends = stale_at(space.codec.decode_fields(row.stored, row.key).fields)
+    return () if ends is None else (ends,)
 
 
 def _compared(row: Row) -> tuple[Arg, ...]:

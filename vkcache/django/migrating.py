@@ -16,12 +16,14 @@ from attrs import define, field, frozen
 
 from vkcache.core.migrating import BEGINNING, Place, Portion
 from vkcache.core.rewriting import NOTHING, Tally
+from vkcache.shell import urls
 from vkcache.shell.options import Settings
 
 _DECIDING: Final = (
-    *("url", "db", "topology", "hash_layout", "reads", "reads_allow", "writes", "format"),
-    *("serializer", "compressor", "signing", "signing_salt", "secret", "max_value_size"),
+    *("db", "topology", "hash_layout", "reads", "reads_allow", "writes", "format"),
+    *("serializer", "compressor", "signing", "max_value_size"),
 )
+"""Settings that decide what is read and written. No secret: a short hash of one could be guessed at."""
 _OFTEN: Final = 5.0
 """Seconds between two notes of where a migration stands."""
 
@@ -54,11 +56,9 @@ class Pace:
 
 
 def fingerprint(settings: Settings) -> str:
-    """What differs where other settings say which database is migrated, what is read, or today's form.
-
-    It is a short hash: of a secret it tells whether it is another one.
-    """
-    decided = [[_lasting(getattr(each, name)) for name in _DECIDING] for each in (settings, *settings.nodes)]
+    """What differs where other settings say which database is migrated, what is read, or today's form."""
+    each = (settings, *settings.nodes)
+    decided = [(urls.shown(one.url), *(_lasting(getattr(one, name)) for name in _DECIDING)) for one in each]
     return hashlib.sha256(repr(decided).encode()).hexdigest()[:16]
 
 

@@ -7,6 +7,7 @@ value that changes meanwhile is overwritten.
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from tests.integration.contract.conftest import Make
 from tests.integration.contract.places import Raw
 from tests.integration.contract.test_values import SECOND, lives
+from vkcache.core.codec import FieldId
 
 VALUES: dict[str, Any] = {"plain": {"a": [1]}, "counter": 7, "long": "x" * 5000, "none": None}
 PICKLED = {"pickle": (1, 2)}
@@ -49,6 +51,20 @@ def test_values_are_rewritten_and_keep_their_time(
         assert lives(raw, f"app:1:{name}", 60 * SECOND + 500)
         assert raw("PTTL", f"app:3:{name}-ever") == -1
     assert after.reinsert_keys() == 2 * len(values)
+
+
+def test_a_value_ends_when_it_is_stale_where_no_age_is_written(make: Make, raw: Raw) -> None:
+    codec, now = make(compressor="none").space.codec, time.time()
+    for name, seconds in (("stale", -5), ("fresh", 30)):
+        stale_at = int((now + seconds) * 1000).to_bytes(8, "big")
+        for length in (10, 100_000):
+            stored = codec.encode_fields("x" * length, ((FieldId.STALE_AT, stale_at),), b"")
+            raw("SET", f"app:1:{name}-{length}", stored, "PX", 600 * SECOND)
+    guest = make(writes="django-redis")
+    assert guest.reinsert_keys() == 4
+    assert [guest.get(f"stale-{length}") for length in (10, 100_000)] == [None, None]
+    assert guest.get("fresh-10") == "x" * 10
+    assert all(raw("PTTL", f"app:1:fresh-{length}") <= 30 * SECOND for length in (10, 100_000))
 
 
 def test_what_is_not_its_own_or_not_readable_stays(make: Make, raw: Raw) -> None:
