@@ -27,7 +27,9 @@ from vkcache.core.server import dbsize, run_id
 from vkcache.django.cache import ValkeyCache
 from vkcache.django.migrating import Course, Pace, Position, Unusable, fingerprint, shown
 from vkcache.errors import AccessDenied, CacheError
+from vkcache.shell import urls
 from vkcache.shell.door import Door
+from vkcache.shell.nodes.several import Several
 from vkcache.shell.run import run, stream
 
 _ABOUT = """\
@@ -50,7 +52,8 @@ that matter to its values, or its database, are others since, it begins anew.
 One server, replicas, sentinel: it reads and writes the primary. A position is of one server since its
 start: where another one took over, the next run begins anew; and if that happens while it runs, it says so
 at the end, since SCAN may then have missed keys. Run it again.
-Shards, cluster: one server after the other. A position is the server; the next run begins with it anew.
+Shards, cluster: one server after the other. A position is the server; the next run begins with it anew, or
+with the first where there are other primaries since.
 If slots or shards move while it runs, run it again.
 
 The exit status is 0 also where values could not be read; 1 where a server was lost; 130 where it was
@@ -211,9 +214,10 @@ class _Run:
             return 0
 
     def server(self) -> str:
-        """What makes a cursor worthless once it is another: the server, or how many of them there are."""
-        if self.several:
-            return str(self.cache._site.settings.laid_out)
+        """What makes a cursor worthless once it is another: the server, or all primaries in their order."""
+        nodes = self.cache._site.door.nodes
+        if self.several and isinstance(nodes, Several):
+            return " ".join(urls.shown(settings[0].url) for _, settings in nodes.servers())
         try:
             return run(run_id(self.cache.space), self._perform)
         except AccessDenied:
