@@ -28,7 +28,7 @@ ROWS = [
 EVERYDAY = {
     "nothing": None,
     "rows": ROWS,
-    "tuples": [(number, f"user {number}", date(2026, 1, 2), 3.5) for number in range(1000)],
+    "tuples": [(number, f"user {number}", date(2026, 1, 2), 3.5) for number in range(250)],
     "times": [datetime(2026, 1, 2, 3, 4, 5, number, tzinfo=BERLIN) for number in range(100)],
     "times in tuples": [
         (datetime(2026, 1, 2, tzinfo=BERLIN), timedelta(1, 2, number)) for number in range(100)
@@ -36,6 +36,9 @@ EVERYDAY = {
     "long": {"text": "grüße ☃" * 1000, "bytes": b"\x85t" * 1000, "int": -(2**62), "float": 1.5},
     "nested": [[1, (2, {"a": (1, 2)})], {1, 2}, True],
     "a pair twice": [(1, 2)] * 2,
+    "triples": [(number, f"user {number}", None) for number in range(1500)],
+    "several frames": [{"text": "x" * 1000 + str(number)} for number in range(300)],
+    "a large text amid frames": ["a" * 70_000, {"b": "c" * 70_000}, *range(1000)],
 }
 PAIR = (1, 2)
 OTHERS = {
@@ -44,6 +47,8 @@ OTHERS = {
     "ordered": OrderedDict(a=1),
     "too many": [(number,) for number in range(3000)],
     "four": [(1, 2, 3, 4), "a", "a"],
+    "fours": [(number, 2, 3, 4) for number in range(301)],
+    "a long text twice": ["x" * 300, "".join(["x"] * 300)],
 }
 
 
@@ -146,6 +151,27 @@ def test_a_forged_pickle_is_refused_in_no_time(name: str) -> None:
 def test_a_dict_may_be_made_at_once_and_a_state_may_have_two_parts() -> None:
     assert unpickle(HEAD + b"(K\1NK\2Nd.", MODULES) == {1: None, 2: None}
     assert unpickle(HEAD + ORDERED + b")RN}" + text("note") + b"K\1s\x86b.", MODULES).note == 1
+
+
+def hidden(operations: bytes) -> bytes:
+    """*operations* in a text, which C would carry out: its frame ends amid the operation before."""
+    cut = b"\x95" + struct.pack("<Q", 7) + b"\x8a\x08" + b"z" * 8
+    return HEAD + cut + b"X" + struct.pack("<I", len(operations)) + operations + b"."
+
+
+@pytest.mark.parametrize("operations", [text("hidden"), b"}N" + b"\x85" * 200_000 + b"Ns"])
+def test_a_frame_that_ends_amid_an_operation_hides_nothing(operations: bytes) -> None:
+    with pytest.raises(UnicodeDecodeError):  # it is read as a text
+        unpickle(hidden(operations), MODULES)
+
+
+def test_equal_long_texts_are_not_compared_for_ever() -> None:
+    long = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000 + b"\x94"
+    body = HEAD + b"](" + long + long + b"e\x8f(" + b"h\0" + b"h\1" * 50_000 + b"\x90a."
+    with pytest.raises(NotEveryday):
+        everyday(body, DATES)
+    with pytest.raises(Corrupt, match="repeats more"):
+        unpickle(body, MODULES)
 
 
 REPEATED = {

@@ -23,7 +23,9 @@ _FEW: Final = 4
 """So many tuples of up to three have 3 ** 4 items at most, if each holds the one before as often as it can:
 to hash that for every repetition is still a few steps a byte."""
 _MANY: Final = 2_000
-"""So many tuples, none of them repeated, can be keys of one hash, and be compared in a moment."""
+"""So many tuples of up to three, none of them repeated, may be keys of one hash: they are soon compared."""
+_MANY_LONG: Final = 300
+"""So many where longer ones are among them, whose comparing takes longer."""
 
 
 def _sized(operation: bytes, longest: int) -> bytes:
@@ -39,7 +41,7 @@ _CONSTANT: Final = rb"[N\x88\x89]|K.|M..|J.{4}"
 _PLAIN: Final = b"|".join(
     (
         rb"[\x94\x5d\x7d\x29\x8f\x28Naesu\x88\x89\x90\x93]",  # notes, containers, constants, a name
-        rb"K.|M..|J.{4}|G.{8}|\x95.{8}",
+        rb"K.|M..|J.{4}|G.{8}",
         _TEXT,
         _BYTES,
         _sized(rb"\x8a", 8),  # a larger int can have the hash of any other
@@ -55,8 +57,10 @@ _NAME_AGAIN: Final = b"(?:%b)(?:%b)\\x94?\\x93" % (_REPEAT, _TEXT)
 _ANY: Final = b"(?:%b|%b)*+" % (_PLAIN, _REPEAT)
 _UNREPEATED: Final = b"(?:%b|%b|%b)*+" % (_CALL_AGAIN, _NAME_AGAIN, _PLAIN)
 _SMALL: Final = frozenset(b"\x85\x86\x87")
-_TUPLES: Final = _SMALL | frozenset(b"t")
+_TUPLE: Final = ord("t")
 _LONG: Final = frozenset(b"XB")
+_FRAME: Final = 0x95
+_NOT_PROVED: Final = (_MANY + 1, _MANY + 1)
 
 
 class NotEveryday(Corrupt):
@@ -66,12 +70,31 @@ class NotEveryday(Corrupt):
 def everyday(body: bytes, types: Mapping[tuple[str, str], type]) -> Any:
     """The value of the pickle *body*, which names nothing but *types*; they take no tuple.
 
+    As everywhere in Python, ints can be chosen that take long to find as keys of one dict.
+
     :raises NotEveryday: it is not proved plain.
     :raises Exception: it is forged.
     """
-    if body[1] < 4 or (_tuples(_ANY, _SMALL, body) > _FEW and _tuples(_UNREPEATED, _TUPLES, body) > _MANY):
+    frames: list[int] = []
+    if body[1] < 4 or not (_few_repeated(body, frames) or _many_unrepeated(body, frames)):
         raise NotEveryday("it is not plain")
-    return _Loader(body, types).load()
+    return _Loader(_unframed(body, frames), types).load()
+
+
+def _few_repeated(body: bytes, frames: list[int]) -> bool:
+    small, long = _tuples(_ANY, body, frames)
+    return small <= _FEW and not long
+
+
+def _many_unrepeated(body: bytes, frames: list[int]) -> bool:
+    small, long = _tuples(_UNREPEATED, body, frames)
+    return small + long <= (_MANY if long <= _FEW else _MANY_LONG)
+
+
+def _unframed(body: bytes, frames: list[int]) -> bytes:
+    """*body* without its *frames*: where one ends amid an operation, readers do not agree on what follows."""
+    starts = [0, *(frame + 9 for frame in frames)]
+    return b"".join(body[start:end] for start, end in zip(starts, [*frames, len(body)], strict=True))
 
 
 class _Loader(pickle.Unpickler):
@@ -90,24 +113,36 @@ def _matcher(run: bytes) -> Callable[[bytes, int], re.Match[bytes] | None]:
     return re.compile(run, re.DOTALL).match
 
 
-def _tuples(run: bytes, making: frozenset[int], body: bytes) -> int:
-    """How many tuples *body* makes by the operations *making*, between what *run* matches.
+def _tuples(run: bytes, body: bytes, frames: list[int]) -> tuple[int, int]:
+    """How many tuples *body* makes between what *run* matches, of up to three items, and of more.
 
-    More than any bound where that is not all that *body* does.
+    More than any bound where that is not all that *body* does, or it brings a long text along twice: such
+    ones are compared whole wherever one of them is looked for. *frames* are where its frames begin.
     """
-    match, at, end, tuples = _matcher(run), 2, len(body) - 1, 0
-    while tuples <= _MANY:
+    match, at, end, small, long = _matcher(run), 2, len(body) - 1, 0, 0
+    texts: set[bytes] = set()
+    frames.clear()
+    while at < end and small + long <= _MANY:
         found = match(body, at)
         at = end + 1 if found is None else found.end()
         operation = body[at] if at < end else None
-        if operation in making:
-            tuples += 1
-            at += 1
+        if operation in _SMALL:
+            small, at = small + 1, at + 1
+        elif operation == _TUPLE:
+            long, at = long + 1, at + 1
+        elif operation == _FRAME:
+            frames.append(at)
+            at += 9
         elif operation in _LONG:
-            at += 5 + int.from_bytes(body[at + 1 : at + 5], "little")
+            size = int.from_bytes(body[at + 1 : at + 5], "little")
+            text = body[at + 5 : at + 5 + size]
+            if text in texts:
+                return _NOT_PROVED
+            texts.add(text)
+            at += 5 + size
         else:
-            return tuples if at == end else _MANY + 1
-    return tuples
+            break
+    return (small, long) if at == end else _NOT_PROVED
 
 
 DATES: Final[Mapping[tuple[str, str], type]] = {

@@ -26,6 +26,9 @@ _AGAIN_ANYWAY: Final = 1_000_000
 """How many items any pickle may repeat: hashing so many takes a few hundredths of a second."""
 _ALIKE: Final = 100
 """How many keys of one dict or set may have the same hash."""
+_TEXTS: Final = frozenset({str, bytes})
+_COMPARED: Final = 256
+"""How many characters are compared as fast as one item is hashed."""
 _HASHED: Final = frozenset({tuple, frozenset, slice})
 _NESTING: Final = _HASHED | {defaultdict}
 _EVEN: Final = frozenset({str, bytes, bool, type(None)})
@@ -108,11 +111,13 @@ class Machine(pickle._Unpickler):
         self._nested[id(holder)] = holder, size, depth  # the holder too: its id is to stay its own
 
     def repeat(self, part: Any) -> None:
-        """Count *part*, which may be hashed once more with all that it holds."""
+        """Count *part*, which may be hashed, or compared, once more with all that it holds."""
         if type(part) in _HASHED:
             self._again -= self._measure(part)[0]
-            if self._again < 0:
-                raise Corrupt("it repeats more than it brings along")
+        elif type(part) in _TEXTS:
+            self._again -= len(part) // _COMPARED
+        if self._again < 0:
+            raise Corrupt("it repeats more than it brings along")
 
     def _check_items(self, holder: Any, items: list[Any]) -> None:
         """That *items*, keys and values in turn, may become items of *holder*."""
