@@ -17,8 +17,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from vkcache.django import UnusedSettings, ValkeyCache
+from vkcache.shell import Client
 
 HERE = "memory://moving"
+
+
+@pytest.fixture(autouse=True)
+def _empty() -> None:
+    """All tests have one place, and come in any order."""
+    with Client(HERE) as client:
+        client.flush_db()
 
 
 def row(options: dict[str, Any], location: Any = HERE, **beside: Any) -> dict[str, Any]:
