@@ -74,33 +74,33 @@ for at = 1, #ARGV, 3 do
 end
 return done"""
 
-# Of a set.
-SWAP_MEMBERS: Final = b"""\
+_SWAP_EACH: Final = b"""\
 local done = {}
 for at = 1, #ARGV, 3 do
   local state = 0
-  if redis.call('SISMEMBER', KEYS[1], ARGV[at + 1]) == 1 then
-    state = 2 - redis.call('SADD', KEYS[1], ARGV[at + 2])
-    redis.call('SREM', KEYS[1], ARGV[at + 1])
+  local found = %b
+  if found then
+    state = 2 - %b
+    redis.call(%b, KEYS[1], ARGV[at + 1])
   end
   done[#done + 1] = state
 end
 return done"""
 
+# Of a set.
+SWAP_MEMBERS: Final = _SWAP_EACH % (
+    b"redis.call('SISMEMBER', KEYS[1], ARGV[at + 1]) == 1",
+    b"redis.call('SADD', KEYS[1], ARGV[at + 2])",
+    b"'SREM'",
+)
+
 # Of a sorted set: with the score that it has. One that was there keeps its own, which is the newer:
 # whoever writes today writes that member, and not the old one.
-SWAP_RANKED: Final = b"""\
-local done = {}
-for at = 1, #ARGV, 3 do
-  local state = 0
-  local score = redis.call('ZSCORE', KEYS[1], ARGV[at + 1])
-  if score then
-    state = 2 - redis.call('ZADD', KEYS[1], 'NX', score, ARGV[at + 2])
-    redis.call('ZREM', KEYS[1], ARGV[at + 1])
-  end
-  done[#done + 1] = state
-end
-return done"""
+SWAP_RANKED: Final = _SWAP_EACH % (
+    b"redis.call('ZSCORE', KEYS[1], ARGV[at + 1])",
+    b"redis.call('ZADD', KEYS[1], 'NX', found, ARGV[at + 2])",
+    b"'ZREM'",
+)
 
 # KEYS[1]: source, KEYS[2]: destination, ARGV[1]: what must be stored at the source, ARGV[2]: what is
 # stored at the destination then, with the source's time to live, ARGV[3]: '1' where nothing may be there.
