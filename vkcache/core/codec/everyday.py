@@ -45,7 +45,7 @@ _PLAIN: Final = b"|".join(
         _TEXT,
         _BYTES,
         _sized(rb"\x8a", 8),  # a larger int can have the hash of any other
-        rb"(?:[\x85-\x87t]\x94?|\x29)[R\x81]",  # a call, and its arguments: no type here takes a tuple
+        rb"[\x85-\x87t]\x94?[R\x81]",  # a call, and its arguments: no type here takes a tuple
     )
 )
 _ARGUMENT: Final = b"(?:%b|%b|%b|%b)\\x94?" % (_REPEAT, _CONSTANT, _TEXT, _sized(b"C", 10))
