@@ -10,7 +10,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 import valkey
@@ -52,9 +52,13 @@ class UnsignedPickles(UserWarning):
     """Whoever can write to the cache server can run code in this process."""
 
 
-_UNSIGNED = (
-    "this cache unpickles what is not signed: whoever can write to its server can run code here; "
+SIGNED_AGAIN: Final = (
     "leave out signing='off', format='bare' and reads_allow='*', or choose serializer='msgpack' or 'json'"
+)
+"""What to do about `UnsignedPickles`."""
+_UNSIGNED: Final = (
+    "this cache unpickles what is not signed: whoever can write to its server can run code here; "
+    + SIGNED_AGAIN
 )
 
 

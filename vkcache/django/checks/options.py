@@ -12,7 +12,7 @@ from attrs import frozen
 
 from vkcache.django.checks.findings import Finding, note, warning
 from vkcache.shell import urls
-from vkcache.shell.options import Settings
+from vkcache.shell.options import SIGNED_AGAIN, Settings
 
 LONG: Final = 10.0
 """Seconds; who waits so long for a cache had better do without it."""
@@ -44,7 +44,7 @@ def _trust(chosen: Chosen) -> Iterator[Finding]:
     if chosen.unsigned:
         yield warning(
             "unsigned pickles are loaded: whoever can write to the server can run code here",
-            "leave out signing='off', format='bare' and reads_allow='*', or choose serializer='msgpack'",
+            SIGNED_AGAIN,
         )
     yield from _secret(chosen)
     wanted = settings.tls.get("ssl_cert_reqs", "required")
