@@ -51,6 +51,10 @@ class Fleet:
         for process in self.processes:
             process.stop()
 
+    def flush(self) -> None:
+        """Empty all of them before this returns."""
+        raise NotImplementedError
+
     def __enter__(self) -> Self:
         return self
 
@@ -78,11 +82,12 @@ class Lasting(ExitStack):
         self._fleets: dict[type[Fleet], Fleet] = {}
 
     def fleet(self, kind: type[F], **options: int) -> F:
-        """The one fleet of this *kind*; *options* are those of the first who asks for it."""
+        """The one fleet of this *kind*, empty; *options* are those of the first who asks for it."""
         if kind not in self._fleets:
             self._fleets[kind] = self.enter_context(kind(**options))
         found = self._fleets[kind]
         assert isinstance(found, kind)
+        found.flush()
         return found
 
     @property

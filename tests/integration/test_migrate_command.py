@@ -227,7 +227,6 @@ def test_over_shards_a_position_is_a_server(
     lasting: Lasting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet = lasting.fleet(Sharded)
-    fleet.flush()
     rows = {"default": row(fleet.urls, topology="shard", scan_itersize=10, **READS)}
     values = {str(number): ["a value", number] for number in range(300)}
     with Client(fleet.urls, topology="shard", prefix="p", writes="django-redis") as old:
