@@ -80,7 +80,7 @@ BODIES: list[tuple[bytes, object]] = [
     (pickle.dumps({1, 2}, 2), {1, 2}),
     (brotli.compress(json.dumps(WORDS).encode()), WORDS),
     (lzma.compress(json.dumps(WORDS).encode(), format=lzma.FORMAT_ALONE), WORDS),
-    (gzip.compress(pickle.dumps(WORDS, 4)), WORDS),
+    (gzip.compress(pickle.dumps(WORDS, 4), mtime=0), WORDS),
 ]
 
 
