@@ -1,8 +1,8 @@
 """``manage.py vkcache_migrate`` as whoever runs it sees it.
 
 Fails where a run that is stopped does not say where it stands or the next one does not go on from there,
-where a lost server passes for an empty one, where a value is told, or where a mistake is not named with its
-remedy.
+where a lost server passes for an empty one, where a value is told, where a file beside the position is
+changed, or where a mistake is not named with its remedy.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import valkey
@@ -294,6 +295,7 @@ LOCMEM = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
         (["--rate", "inf"], "--rate: give a number above 0"),
         (["--dry-run", "--position", "x"], "leave one out"),
         (["--position", "/nonexistent/x"], "--position: .*nonexistent"),
+        (["--position", "/"], "--position: .*directory"),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(url: str, arguments: list[str], said: str) -> None:
@@ -307,6 +309,23 @@ def test_a_file_that_holds_no_position_is_kept(url: str, tmp_path: Path) -> None
     with pytest.raises(CommandError, match="holds no position: name another file"):
         migrate({"default": row(url)}, "--position", str(file))
     assert file.read_text() == "precious"
+
+
+def test_what_stands_beside_the_file_is_kept(url: str, raw: valkey.Valkey, tmp_path: Path) -> None:
+    fill(raw, 10)
+    beside = {tmp_path / name: name for name in ("position.new", "position.tmp", "other")}
+    for file, text in beside.items():
+        file.write_text(text)
+    assert migrate({"default": row(url, **READS)}, "--position", str(tmp_path / "position"))[1] == ""
+    assert {file: file.read_text() for file in tmp_path.iterdir()} == beside
+
+
+def test_a_failure_of_something_else_is_not_the_file_s(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{Command.__module__}._Run.server", Mock(side_effect=BrokenPipeError("a pipe")))
+    with pytest.raises(BrokenPipeError, match="a pipe"):
+        migrate({"default": row(url)}, "--position", str(tmp_path / "position"))
 
 
 def test_settings_that_are_wrong_are_named(url: str) -> None:

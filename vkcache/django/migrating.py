@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -73,7 +75,7 @@ def _lasting(setting: object) -> object:
 
 
 class Unusable(ValueError):
-    """A file that holds no position."""
+    """A file in which no position can be kept."""
 
 
 @frozen
@@ -89,13 +91,14 @@ class Position:
     def read(self) -> Place | None:
         """Where to go on; None where the file is of something else, or is not there.
 
-        :raises Unusable: it holds something else.
-        :raises OSError: it can not be read.
+        :raises Unusable: it holds something else, or can not be read.
         """
-        if self.file is None or not self.file.exists():
-            return None
+        with _usable():
+            if self.file is None or not self.file.exists():
+                return None
+            held = self.file.read_bytes()
         try:
-            noted: dict[str, Any] = json.loads(self.file.read_text())
+            noted: dict[str, Any] = json.loads(held)
             place = Place(int(noted["part"]), int(noted["cursor"]))
             return place if noted["of"] == self.of and all(self.of.values()) else None
         except (ValueError, LookupError, TypeError) as error:
@@ -104,17 +107,42 @@ class Position:
     def note(self, place: Place) -> None:
         """Write it; a file is whole at any moment.
 
-        :raises OSError: it can not be written.
+        :raises Unusable: it can not be written.
         """
         if self.file is not None:
-            new = self.file.with_name(self.file.name + ".new")
-            new.write_text(json.dumps({"of": self.of, "part": place.part, "cursor": place.cursor}))
-            new.replace(self.file)
+            noted = json.dumps({"of": self.of, "part": place.part, "cursor": place.cursor})
+            with _usable(), _new(self.file) as new:
+                new.write_text(noted)
+                new.replace(self.file)
 
     def over(self) -> None:
-        """Nothing is left to be done: forget it."""
+        """Nothing is left to be done: forget it.
+
+        :raises Unusable: it can not be removed.
+        """
         if self.file is not None:
-            self.file.unlink(missing_ok=True)
+            with _usable():
+                self.file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    """What the system says of a file is a reason why it is unusable."""
+    try:
+        yield
+    except OSError as error:
+        raise Unusable(str(error)) from error
+
+
+@contextmanager
+def _new(file: Path) -> Iterator[Path]:
+    """An empty file beside *file*, which nobody else has; afterwards it is gone or renamed."""
+    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    new.touch(exist_ok=False)
+    try:
+        yield new
+    finally:
+        new.unlink(missing_ok=True)
 
 
 @define(eq=False)

@@ -94,9 +94,7 @@ class Command(BaseCommand):
         run = _Run(cache, Pace(rate), trial)
         try:
             self._carried_out(run, options)
-        except (OSError, Unusable) as error:
-            if isinstance(error, CacheError):
-                raise CommandError(str(error)) from error
+        except Unusable as error:
             raise CommandError(f"--position: {error}") from error
         except CacheError as error:
             raise CommandError(str(error)) from error
