@@ -6,7 +6,7 @@ What may enter: how a client is built, and what it answers of itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import NoReturn, Unpack
 
 from vkcache.core.codec import Codec
 from vkcache.core.expiry import DEFAULT, Timeout
@@ -41,6 +41,12 @@ class Standalone(Spaced):
     def _open(self, chosen: Settings) -> None:
         """Make the door; nothing is dialled yet."""
         raise NotImplementedError
+
+    def __reduce__(self) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(
+            f"{name} holds connections, so it can not be copied or pickled: build one where it is used"
+        )
 
     @property
     def unreadable(self) -> int:
