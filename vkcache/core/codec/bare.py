@@ -138,7 +138,7 @@ class Bare:
 
     def _inflated(self, data: bytes) -> bytes:
         for compressor in self.compressors:
-            if compressor.magic and not data.startswith(compressor.magic):
+            if compressor is NONE or (compressor.magic and not data.startswith(compressor.magic)):
                 continue
             try:
                 return compressor.inflate(data, self.max_value_size)
