@@ -163,11 +163,12 @@ class Holder(Leased):
         if (blocking, *limits, sleep, token) == _NOTHING_SAID:
             return Asking(locks.acquire(self._lock, own), self._lock.held)
         limit = timeout if blocking_timeout is None else blocking_timeout
-        if blocking is False and limit not in (None, -1):
+        patient = blocking is None or bool(blocking)
+        if not patient and limit not in (None, -1):
             raise InvalidArgument("blocking=False waits for no time: leave timeout and blocking_timeout out")
         if limit is None and not (blocking and own.limit == 0):
             limit = own.limit
-        wait = locks.wait(own.sleep if sleep is None else sleep, blocking is not False, limit)
+        wait = locks.wait(own.sleep if sleep is None else sleep, patient, limit)
         plan = locks.acquire(self._lock, wait, on_wire(token) if isinstance(token, str) else token)
         return Asking(plan, self._lock.held)
 

@@ -33,6 +33,7 @@ def test_one_holds_it_at_a_time(cache: Client) -> None:
     assert (other.locked(), mine.owned(), other.owned()) == (True, True, False)
     assert other.acquire(blocking=False) is False
     assert other.acquire(False) is False
+    assert other.acquire(0) is False  # type: ignore[arg-type]  # threading.Lock takes it too
     assert other.acquire(timeout=0.01) is False
     assert other.acquire(blocking_timeout=0, sleep=5) is False
     assert cache.lock("k", blocking=False).acquire() is False
