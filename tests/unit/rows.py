@@ -330,6 +330,7 @@ REFUSALS = (
     Refusal(call(strings.incr, "k", 2**63), NotCounter, "'k'"),
     Refusal(call(strings.incr, "k", cast(Any, 1.0)), NotCounter, "no integer"),
     Refusal(call(strings.decr, "k", -(2**63)), NotCounter, "64 bits"),
+    Refusal(call(strings.decr, "k", cast(Any, "5")), NotCounter, "no integer"),
     Refusal(call(keys.expire, "k", WRONG), InvalidArgument, "timeout of type str"),
     Refusal(call(keys.pexpire, "k", WRONG), InvalidArgument, "timeout of type str"),
     Refusal(call(keys.pexpire, "k", 2**63), InvalidArgument, "None means for ever"),

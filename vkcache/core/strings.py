@@ -319,7 +319,8 @@ def decr(
     space: Space, key: str, delta: int = 1, version: int | None = None, *, ignore_key_check: bool = False
 ) -> Command[int]:
     """`incr` by -*delta*."""
-    return incr(space, key, -delta, version, ignore_key_check=ignore_key_check)
+    negative = -delta if isinstance(delta, int) else delta  # which `incr` refuses
+    return incr(space, key, negative, version, ignore_key_check=ignore_key_check)
 
 
 def _counted(key: str, reply: Reply) -> int:
