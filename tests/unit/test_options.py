@@ -40,6 +40,8 @@ def test_type_checkers_know_what_is_accepted() -> None:
         ("max_conections", "did you mean 'max_connections'?"),
         ("sockettimeout", "did you mean 'socket_timeout'?"),
         ("ssl_cafile", "did you mean 'ssl_"),
+        ("SERIALISER", "did you mean 'serializer'?"),
+        ("SOCKET_TIMEOUT", "did you mean 'socket_timeout'?"),
         ("url", "is not known"),
         ("tls", "is not known"),
         ("nodes", "is not known"),

@@ -61,7 +61,7 @@ def check(location: object, params: Mapping[str, Any]) -> None:
     """
     for name in params:
         if name not in _TOP_LEVEL:
-            raise Misconfigured(f"setting {name!r} is not known{nearest(str(name).upper(), _TOP_LEVEL)}")
+            raise Misconfigured(f"setting {name!r} is not known{nearest(str(name), _TOP_LEVEL)}")
     several = location if isinstance(location, (list, tuple)) else [location]
     if not all(isinstance(one, str) for one in several):  # its value may hold a password
         raise Misconfigured(f"LOCATION, of type {type(location).__name__}: give a URL as a str")

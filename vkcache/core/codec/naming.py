@@ -38,5 +38,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """What to say of *name*, which is none of *known*: the nearest of them, or nothing."""
     from difflib import get_close_matches  # an error's cost, not every start's
 
-    near = get_close_matches(name, sorted(known), 1, 0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    spelled = {one.lower(): one for one in sorted(known, reverse=True)}  # capitals first, as settings are
+    near = get_close_matches(name.lower(), spelled, 1, 0.5)
+    return f"; did you mean {spelled[near[0]]!r}?" if near else ""
