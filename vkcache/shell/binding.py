@@ -68,13 +68,13 @@ class Line:
         self.name = name
 
     def queued(self) -> Function | None:
-        """The function that makes one command of this line, for a pipeline; None where it takes more."""
+        """The function that makes one command of this line, for a pipeline; None where none can queue it."""
         return None
 
     def refused(self, owner: type) -> AttributeError:
         """The error of asking a shell for a method that it can not have."""
         return AttributeError(
-            f"{owner.__name__} has no {self.name}(): it takes more than one step; call it on the cache"
+            f"{owner.__name__} has no {self.name}(): a pipeline does not queue it; call it on the cache"
         )
 
 
