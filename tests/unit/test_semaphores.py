@@ -2,13 +2,16 @@
 
 Fails where a thread takes another's permits for its own, or frees them though it holds some itself; where
 those whose release failed can not be released again, or change hands; where a lost lease is not told; where
-a child after fork takes its parent's permits for its own; or where ``with`` renews nothing, or goes on
-renewing.
+a child after fork takes its parent's permits for its own; where what others give back meanwhile ends the
+process; or where ``with`` renews nothing, or goes on renewing.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +27,8 @@ from vkcache.errors import InvalidArgument, LockNotAcquired, LockNotOwned, Unrea
 from vkcache.shell import asking, holding, keeping, semaphores
 from vkcache.shell.renewals import Renewal
 from vkcache.shell.semaphores import Semaphore
+
+ROOT = Path(__file__).parents[2]
 
 
 @define
@@ -239,6 +244,36 @@ def test_who_looks_while_others_give_theirs_back_sees_its_own(server: Server) ->
     made.me = Me()
     made.acquire()
     assert made.token == 102
+
+
+GARBAGE = """
+import gc
+from vkcache.shell import Client
+
+semaphore = Client("memory://garbage").semaphore("k", 100)
+
+def collected(phase, info):
+    if phase == "stop":
+        for _ in range(10):
+            semaphore.release()
+
+gc.callbacks.append(collected)
+gc.set_threshold(1)
+for _ in range(20):
+    gc.disable()
+    for _ in range(100):
+        semaphore.acquire()
+    gc.enable()
+    semaphore.lost
+    gc.disable()
+    while semaphore.token:
+        semaphore.release()
+"""
+"""Permits are given back while garbage is collected: that may run Python code, and other threads with it."""
+
+
+def test_who_looks_while_garbage_is_collected_sees_what_is_left() -> None:
+    subprocess.run([sys.executable, "-c", GARBAGE], cwd=ROOT, check=True)
 
 
 def test_within_a_body_the_lease_is_renewed(

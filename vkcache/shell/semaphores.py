@@ -47,7 +47,8 @@ class Permits(Leased):
         Made from a copy: of a list that another thread takes from meanwhile, an iteration leaves some out.
         """
         process = os.getpid()
-        return [row for row in tuple(self._holds) if row[1].process == process]
+        # No tuple: Python 3.11 crashes where garbage is collected for one, and the list shrinks meanwhile.
+        return [row for row in list(self._holds) if row[1].process == process]
 
     def _not_acquired(self) -> LockNotAcquired:
         return LockNotAcquired(f"semaphore {self._name!r}: others held its permits for all of timeout")

@@ -41,7 +41,7 @@ class AsyncMemory:
 
     def close(self) -> None:
         self._nodes.close()
-        for connection in tuple(self._waiting):
+        for connection in list(self._waiting):
             connection.interrupt()
 
     async def _waited(self, command: Command[Any]) -> Reply:

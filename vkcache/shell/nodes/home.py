@@ -154,14 +154,14 @@ class Home:
         tasks = [*self._tended, *([self._opening] if self._opening else [])]
         for task in tasks:
             task.cancel()
-        streams = tuple(self._streams)
+        streams = list(self._streams)
         self.abort()
         await asyncio.gather(*tasks, *(stream.gone for stream in streams), return_exceptions=True)
 
     def abort(self) -> None:
         """Close all connections, those that are being opened too, for somebody who can not wait."""
         self._closings += 1
-        for stream in tuple(self._streams):
+        for stream in list(self._streams):
             stream.abort(Interrupted(_CLOSED))
 
 

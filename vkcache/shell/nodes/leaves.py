@@ -49,7 +49,7 @@ class Leaves(Generic[Leaf]):
         known = self._leaves.get(node)
         if known is None:
             known = self._leaves.setdefault(node, self._make(node))
-            for other in self.layout.gone(tuple(self._leaves)):
+            for other in self.layout.gone(list(self._leaves)):
                 if other is not node:  # who talks to it ends in peace; then its connections close
                     self._leaves.pop(other, None)
         return known

@@ -246,7 +246,7 @@ class WaitingPool(Pool):
 
     def close(self) -> None:
         super().close()
-        for connection in tuple(self._busy):
+        for connection in list(self._busy):
             connection.interrupt()
 
 
