@@ -197,7 +197,7 @@ class Holder(Leased):
             self._bodies.pop(self._me(), None)
 
     def _begun_elsewhere(self) -> Hold | None:
-        for body, hold in reversed(tuple(self._bodies.items())):
+        for body, hold in reversed(dict(self._bodies).items()):
             if hold is not None and hold.process == os.getpid():
                 del self._bodies[body]
                 if self._last is hold:
@@ -210,7 +210,7 @@ class Holder(Leased):
         hold = self._mine()
         if self._last is hold:
             self._own.hold = None
-        for body, held in tuple(self._bodies.items()):
+        for body, held in dict(self._bodies).items():
             if held is hold:
                 self._bodies[body] = None
         return hold

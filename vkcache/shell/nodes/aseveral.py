@@ -85,7 +85,7 @@ class AsyncSeveral(Leaves[AsyncSingle]):
 
     async def aclose(self) -> None:
         self.layout.closed(self)
-        await asyncio.gather(*(leaf.aclose() for leaf in tuple(self._leaves.values())))
+        await asyncio.gather(*(leaf.aclose() for leaf in list(self._leaves.values())))
 
     async def server(self, key: bytes | None, *, write: bool) -> Settings:
         """The settings of the server that holds *key*, for somebody who talks to it past this package.

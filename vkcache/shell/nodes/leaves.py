@@ -62,7 +62,7 @@ class Leaves(Generic[Leaf]):
 
     def close(self) -> None:
         """Close all connections; the next step opens new ones."""
-        for leaf in tuple(self._leaves.values()):
+        for leaf in list(self._leaves.values()):
             leaf.close()
         self.layout.closed(self)
 
